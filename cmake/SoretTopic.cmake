@@ -1,0 +1,18 @@
+# soret_topic(NAME [DEPENDS topic...] [LIBRARIES lib...]): one static library per folder of src/soret.
+# A topic sees only the topics that it names, so the arrows of the architecture are checked by the linker.
+function(soret_topic name)
+  cmake_parse_arguments(TOPIC "" "" "DEPENDS;LIBRARIES" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cpp)
+  if(SORET_HAVE_CUDA)
+    file(GLOB cuda_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cu)
+    list(APPEND sources ${cuda_sources})
+  endif()
+  list(TRANSFORM TOPIC_DEPENDS PREPEND soret_)
+  if(sources)
+    add_library(soret_${name} STATIC ${sources})
+    target_link_libraries(soret_${name} PUBLIC soret_flags ${TOPIC_DEPENDS} ${TOPIC_LIBRARIES})
+  else()
+    add_library(soret_${name} INTERFACE)
+    target_link_libraries(soret_${name} INTERFACE soret_flags ${TOPIC_DEPENDS} ${TOPIC_LIBRARIES})
+  endif()
+endfunction()
