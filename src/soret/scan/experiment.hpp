@@ -1,0 +1,65 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "soret/scan/option.hpp"
+
+/// What a simulation hands to the scan runner: all scan points, prepared, to be run in units of trajectories.
+namespace soret {
+
+/// Trajectories [first, first + count) of one scan point. The numbers that come out for a trajectory depend
+/// on the settings, the seed and the trajectory's own index alone, never on how trajectories are grouped.
+struct WorkUnit {
+  std::size_t point = 0;
+  std::uint32_t first = 0;
+  std::uint32_t count = 0;
+};
+
+/// values: for each observable in order, cells(observable) rows of `count` numbers,
+/// values[offset(observable) + cell * count + (trajectory - first)]; cells run over records, then over the
+/// observable's further dimensions (row-major, last fastest).
+struct UnitResult {
+  std::vector<double> values;
+  /// Per trajectory: the first recorded step at which it had left finite range, or -1. A diverged
+  /// trajectory's values are ignored at all steps.
+  std::vector<std::int64_t> diverged_at;
+};
+
+/// Thrown inside run() when `stop` turns true: the unit is dropped and redone on resume.
+struct Stopped {};
+
+class Experiment {
+ public:
+  virtual ~Experiment() = default;
+
+  virtual std::size_t points() const = 0;
+  virtual std::uint32_t trajectories() const = 0;                  ///< per scan point
+  virtual const std::vector<Observable>& observables() const = 0;  ///< those that are recorded, in order
+  virtual const std::vector<std::int64_t>& record_steps() const = 0;
+  virtual const std::vector<Coordinate>& coordinates() const = 0;  ///< of the observables' further dimensions
+  /// How many trajectories of a point run together at full speed; units are made of whole multiples of it.
+  virtual std::uint32_t preferred_group(std::size_t point) const = 0;
+  /// Rough cost of one trajectory of this point, in any fixed unit (for ordering work and for the ETA).
+  virtual double cost(std::size_t point) const = 0;
+
+  /// Runs one unit; safe to call from several threads at once. Throws Stopped when `stop` is set.
+  virtual UnitResult run(const WorkUnit& unit, const std::atomic<bool>& stop) = 0;
+
+  /// Runs many units and calls `done` once for each, from one thread at a time, in any order; returns early,
+  /// leaving units out, when `stop` is set. The default is an OpenMP loop over run(); a GPU backend launches
+  /// units of all points together.
+  virtual void run_all(std::span<const WorkUnit> units, const std::atomic<bool>& stop,
+                       const std::function<void(const WorkUnit&, UnitResult&&)>& done);
+
+  /// What ran it, for the file's attributes: {"cpu", "AMD EPYC, 2 threads"}.
+  virtual std::string backend() const = 0;
+  virtual std::string device() const = 0;
+};
+
+}  // namespace soret
