@@ -14,13 +14,15 @@
 #include "soret/scan/option.hpp"
 
 /// The config grammar (DESIGN section 3): INI text with sections, read by Boost.Program_options. A key with
-/// several values (separated by blanks or commas) is a scan axis; all axes form the cross product, unless
-/// `[scan] mode = zip`. Sections named like a profile hold `section.key` entries that override.
+/// several values (separated by blanks or commas, or made by linspace, geomspace or range) is a scan axis;
+/// all axes form the cross product, unless `[scan] mode = zip`. The sections [smoke] and [paper] are
+/// profiles: their `section.key` entries override when that profile is selected.
 namespace soret {
 
 /// The settings of one scan point: every option of the simulation has a value, checked.
 class Settings {
  public:
+  /// A key that the simulation's table does not have is a std::logic_error.
   double real(std::string_view key) const;
   std::int64_t integer(std::string_view key) const;
   bool flag(std::string_view key) const;
@@ -36,16 +38,28 @@ class Settings {
 
 /// A key that takes several values.
 struct Axis {
-  std::string key;   ///< "sgd.learning_rate"
-  std::string name;  ///< its dimension in the result file: "learning_rate"; "sgd_learning_rate" if ambiguous
+  std::string key;  ///< "sgd.learning_rate"
+  /// Its dimension in the result file: "learning_rate"; "network_loss" where another key of the simulation,
+  /// an observable or a dimension of every file has the short name.
+  std::string name;
   OptionType type = OptionType::real;
   std::string unit = "1";
   std::string help;
   std::vector<std::string> values;  ///< in config order, canonical spelling
 };
 
+/// Finds the option table of a simulation by name; returns nullopt for an unknown name.
+using OptionTable = std::function<std::optional<std::vector<Option>>(std::string_view simulation)>;
+
+struct ConfigRequest {
+  std::vector<std::string>
+      overrides{};        ///< "section.key=value", after the profile; the last of one key counts
+  std::string profile{};  ///< "smoke", "paper" or empty
+};
+
 /// Everything a config says, resolved: profile and overrides applied, defaults filled in, values checked.
-struct ScanPlan {
+class ScanPlan {
+ public:
   std::string simulation;
   std::vector<Axis> axes;  ///< in the order in which the keys stand in the simulation's option table
   bool zip = false;        ///< all axes advance together along one dimension named "point"
@@ -60,16 +74,11 @@ struct ScanPlan {
   /// The resolved config as text; reading it again gives the same plan.
   std::string text() const;
 
+ private:
+  friend ScanPlan parse_config(const std::string&, const std::string&, const ConfigRequest&,
+                               const OptionTable&, std::span<const std::string>);
   Settings common_;
   std::vector<Option> options_;
-};
-
-/// Finds the option table of a simulation by name; returns nullopt for an unknown name.
-using OptionTable = std::function<std::optional<std::vector<Option>>(std::string_view simulation)>;
-
-struct ConfigRequest {
-  std::vector<std::string> overrides{};  ///< "section.key=value", applied after the profile
-  std::string profile{};                 ///< "smoke", "paper" or empty
 };
 
 /// Reads a config file. `known` lists the simulations for error messages.

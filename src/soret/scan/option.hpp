@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <limits>
 #include <string>
+#include <string_view>
 #include <vector>
 
 /// What a simulation declares: the keys of its config and the observables it can record. `soret describe`
@@ -25,6 +26,19 @@ struct Option {
   std::vector<std::string> choices{};  ///< text and list: the allowed words; empty allows anything
   bool scannable = true;               ///< several values make a scan axis (never for type list)
 };
+
+/// The keys that every simulation has beside its own.
+const std::vector<Option>& shared_options();
+
+/// What an option takes, in words: "a number > 0", "one of cross, zip".
+std::string allowed_values(const Option& option);
+
+/// Checks the text of a config value and returns its values in canonical spelling (0.10 gives "0.1"): one,
+/// or several where they make an axis. A numeric key also takes linspace(first, last, count),
+/// geomspace(first, last, count) and range(first, last, step), each with both ends included. A list comes
+/// back as one value, its words joined by a blank. Throws ConfigError saying what is allowed; the caller
+/// adds the file, the key and the value.
+std::vector<std::string> parse_values(const Option& option, std::string_view text);
 
 /// A quantity that a simulation can record.
 struct Observable {
