@@ -1,0 +1,142 @@
+#include "soret/data/load.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <iterator>
+#include <optional>
+#include <span>
+
+#include "soret/base/error.hpp"
+#include "soret/data/cifar10.hpp"
+#include "soret/data/idx.hpp"
+
+namespace soret::data {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// One dataset: a line in sources() is all that load() needs to know.
+struct Source {
+  std::string_view kind;
+  std::vector<fs::path> folders;   // where its files usually lie below the data directory
+  std::vector<std::string> files;  // in the order that the reader takes them
+  TrainTest (*read)(std::span<const fs::path> files, const SampleLimit& limit);
+};
+
+const std::vector<Source>& sources() {
+  static const std::vector<std::string> idx = {"train-images-idx3-ubyte", "train-labels-idx1-ubyte",
+                                               "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"};
+  static const std::vector<std::string> batches = {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin",
+                                                   "data_batch_4.bin", "data_batch_5.bin", "test_batch.bin"};
+  static const std::vector<Source> all = {
+      {"mnist", {"mnist", "MNIST/raw"}, idx, read_idx},
+      {"fashion_mnist", {"fashion-mnist", "FashionMNIST/raw"}, idx, read_idx},
+      {"cifar10", {"cifar10", "cifar-10-batches-bin"}, batches, read_cifar10},
+  };
+  return all;
+}
+
+constexpr std::array<std::string_view, 3> kSuffixes = {"", ".gz", ".xz"};
+
+bool ends_with(const fs::path& path, const fs::path& tail) {
+  const auto length = std::distance(tail.begin(), tail.end());
+  return std::distance(path.begin(), path.end()) >= length &&
+         std::equal(tail.begin(), tail.end(), std::prev(path.end(), length));
+}
+
+/// MNIST and Fashion-MNIST have the same file names; only the folder's name tells them apart.
+bool named_as_another(const Source& source, const fs::path& directory) {
+  std::error_code ignored;
+  fs::path absolute = fs::absolute(directory, ignored).lexically_normal();
+  if (!absolute.has_filename()) absolute = absolute.parent_path();
+  return std::any_of(sources().begin(), sources().end(), [&](const Source& other) {
+    return other.kind != source.kind &&
+           std::any_of(other.folders.begin(), other.folders.end(),
+                       [&](const fs::path& folder) { return ends_with(absolute, folder); });
+  });
+}
+
+std::vector<fs::path> candidates(const Source& source, const fs::path& directory) {
+  std::vector<fs::path> out;
+  for (const fs::path& folder : source.folders) out.push_back(directory / folder);
+  if (!named_as_another(source, directory)) out.push_back(directory);
+  return out;
+}
+
+std::optional<fs::path> stored_as(const fs::path& plain) {
+  for (const std::string_view suffix : kSuffixes) {
+    fs::path path = plain;
+    path += suffix;
+    std::error_code ignored;
+    if (fs::is_regular_file(path, ignored)) return path;
+  }
+  return std::nullopt;
+}
+
+fs::path data_directory(const Source& source, const fs::path& directory) {
+  if (!directory.empty()) return directory;
+  const char* from_environment = std::getenv("SORET_DATA");
+  if (from_environment != nullptr && *from_environment != '\0') return from_environment;
+  throw InputError(fmt::format(
+      "the dataset {0} needs a data directory: set data.path = DIR in the config or SORET_DATA=DIR in the "
+      "environment; scripts/download_data.sh {0} DIR fetches it",
+      source.kind));
+}
+
+/// The paths of all files, from the first folder that has every one of them.
+std::vector<fs::path> find_files(const Source& source, const fs::path& directory) {
+  std::string searched;
+  for (const fs::path& folder : candidates(source, directory)) {
+    std::vector<fs::path> found;
+    std::vector<std::string> missing;
+    for (const std::string& file : source.files) {
+      if (const auto path = stored_as(folder / file)) {
+        found.push_back(*path);
+      } else {
+        missing.push_back(file);
+      }
+    }
+    if (missing.empty()) return found;
+    std::error_code ignored;
+    searched +=
+        fmt::format("\n  {}: {}", folder.string(),
+                    fs::is_directory(folder, ignored) ? fmt::format("has no {}", fmt::join(missing, ", "))
+                                                      : std::string("no such folder"));
+  }
+  if (named_as_another(source, directory)) {
+    searched +=
+        fmt::format("\n  {}: not searched, its name is that of another dataset's folder", directory.string());
+  }
+  throw InputError(
+      fmt::format("the dataset {0} was not found; its files (plain, .gz or .xz) were looked for in{1}\n"
+                  "To get it: scripts/download_data.sh {0} {2}\n"
+                  "To use it: data.path = {2} in the config, or SORET_DATA={2} in the environment",
+                  source.kind, searched, directory.string()));
+}
+
+}  // namespace
+
+std::vector<std::string> dataset_kinds() {
+  std::vector<std::string> kinds;
+  for (const Source& source : sources()) kinds.emplace_back(source.kind);
+  return kinds;
+}
+
+TrainTest load(std::string_view kind, const fs::path& directory, const SampleLimit& limit) {
+  const auto source = std::find_if(sources().begin(), sources().end(),
+                                   [kind](const Source& candidate) { return candidate.kind == kind; });
+  if (source == sources().end()) {
+    throw ConfigError(
+        fmt::format("unknown dataset \"{}\"; allowed: {}", kind, fmt::join(dataset_kinds(), ", ")));
+  }
+  TrainTest parts = source->read(find_files(*source, data_directory(*source, directory)), limit);
+  parts.train.name = source->kind;
+  parts.test.name = source->kind;
+  return parts;
+}
+
+}  // namespace soret::data
