@@ -1,0 +1,101 @@
+#pragma once
+
+#include <cstdint>
+
+#if defined(__AVX512F__) || defined(__FMA__)
+#include <immintrin.h>
+#endif
+
+#include "soret/base/host_device.hpp"
+
+/// Sixteen floats that go through one formula together. The width is fixed, whatever the machine's vectors:
+/// an AVX-512 machine uses one register, an AVX2 machine two, and both give the same bits.
+namespace soret {
+
+inline constexpr int kLanes = 16;
+
+using Lanes = float __attribute__((vector_size(64)));
+using LanesU32 = std::uint32_t __attribute__((vector_size(64)));
+using LanesI32 = std::int32_t __attribute__((vector_size(64)));
+/// Unaligned and aliasing view of sixteen floats in memory.
+using LanesUnaligned = float __attribute__((vector_size(64), aligned(4), may_alias));
+
+SORET_HD Lanes broadcast(float x) {
+  return x - Lanes{};
+}
+SORET_HD LanesU32 broadcast(std::uint32_t x) {
+  return x - LanesU32{};
+}
+
+SORET_HD Lanes load(const float* p) {
+  return *reinterpret_cast<const LanesUnaligned*>(p);
+}
+SORET_HD void store(float* p, Lanes x) {
+  *reinterpret_cast<LanesUnaligned*>(p) = x;
+}
+
+/// x + y*z with one rounding, on every lane.
+SORET_HD Lanes fma(Lanes x, Lanes y, Lanes z) {
+#if defined(__AVX512F__)
+  return reinterpret_cast<Lanes>(
+      _mm512_fmadd_ps(reinterpret_cast<__m512>(x), reinterpret_cast<__m512>(y), reinterpret_cast<__m512>(z)));
+#else
+  Lanes r;
+  for (int i = 0; i < kLanes; ++i) r[i] = __builtin_fmaf(x[i], y[i], z[i]);
+  return r;
+#endif
+}
+SORET_HD Lanes fma(Lanes x, float y, Lanes z) {
+  return fma(x, broadcast(y), z);
+}
+SORET_HD Lanes fma(float x, Lanes y, Lanes z) {
+  return fma(broadcast(x), y, z);
+}
+
+SORET_HD Lanes sqrt(Lanes x) {
+#if defined(__AVX512F__)
+  return reinterpret_cast<Lanes>(_mm512_maskz_sqrt_ps(0xFFFF, reinterpret_cast<__m512>(x)));
+#else
+  Lanes r;
+  for (int i = 0; i < kLanes; ++i) r[i] = __builtin_sqrtf(x[i]);
+  return r;
+#endif
+}
+
+/// mask is -1 (take a) or 0 (take b) on every lane, as comparisons of Lanes give it.
+SORET_HD Lanes select(LanesI32 mask, Lanes a, Lanes b) {
+  return mask ? a : b;
+}
+
+SORET_HD Lanes to_float(LanesI32 x) {
+  return __builtin_convertvector(x, Lanes);
+}
+SORET_HD Lanes to_float(LanesU32 x) {
+#if defined(__AVX512F__)
+  return reinterpret_cast<Lanes>(_mm512_maskz_cvtepu32_ps(0xFFFF, reinterpret_cast<__m512i>(x)));
+#else
+  return __builtin_convertvector(x, Lanes);
+#endif
+}
+SORET_HD LanesU32 bits(Lanes x) {
+  return reinterpret_cast<LanesU32>(x);
+}
+SORET_HD Lanes from_bits(LanesU32 x) {
+  return reinterpret_cast<Lanes>(x);
+}
+SORET_HD LanesI32 as_signed(LanesU32 x) {
+  return reinterpret_cast<LanesI32>(x);
+}
+SORET_HD LanesU32 as_unsigned(LanesI32 x) {
+  return reinterpret_cast<LanesU32>(x);
+}
+
+/// Sum of the lanes, always as the same binary tree.
+SORET_HD float sum(Lanes x) {
+  Lanes y = x + __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);
+  y += __builtin_shufflevector(y, y, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11);
+  y += __builtin_shufflevector(y, y, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
+  return y[0] + y[1];
+}
+
+}  // namespace soret

@@ -1,0 +1,147 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+
+#include "soret/base/lanes.hpp"
+
+/// The two matrix products of the blocked driver, for panels of a few rows: the matrices are too small for a
+/// general GEMM to repay its packing, and the wide one (weights) already lies in the order it is read.
+///
+/// A tile of ROWS x VECS accumulators stays in registers. One pass over the inner index loads ROWS + VECS
+/// values for ROWS * VECS fused multiply-adds of 16 lanes: with 4 x 7 (28 of 32 registers) 11 loads feed 28
+/// FMAs, so that the two FMA pipes and not the two load pipes are the bound even when the weights come from
+/// the second-level cache.
+namespace soret::panel {
+
+/// Widest tile, in vectors, and the rows that go with it.
+inline constexpr int kMaxVecs = 7;
+constexpr int tile_rows(int vecs) {
+  return vecs <= 3 ? 8 : 4;
+}
+/// Panels have a multiple of this many rows; the rest is zeros.
+inline constexpr int kRowMultiple = 8;
+
+namespace detail {
+
+/// c[r][j] = sum_m x[r][m] b[m][j] for one tile.
+template <int ROWS, int VECS>
+void multiply_tile(int inner, const float* x, int x_stride, const Lanes* b, int b_stride, Lanes* c,
+                   int c_stride) {
+  Lanes acc[ROWS][VECS] = {};
+  for (int m = 0; m < inner; ++m) {
+    Lanes bm[VECS];
+    for (int j = 0; j < VECS; ++j) bm[j] = b[static_cast<std::ptrdiff_t>(m) * b_stride + j];
+    for (int r = 0; r < ROWS; ++r) {
+      const Lanes xr = broadcast(x[static_cast<std::ptrdiff_t>(r) * x_stride + m]);
+      for (int j = 0; j < VECS; ++j) acc[r][j] = fma(xr, bm[j], acc[r][j]);
+    }
+  }
+  for (int r = 0; r < ROWS; ++r) {
+    for (int j = 0; j < VECS; ++j) c[static_cast<std::ptrdiff_t>(r) * c_stride + j] = acc[r][j];
+  }
+}
+
+/// w[m][j] -= sum_s x[s][m] a[s][j] for one tile of ROWS values of m.
+template <int ROWS, int VECS>
+void subtract_outer_tile(int terms, const float* x, int x_stride, const Lanes* a, int a_stride, Lanes* w,
+                         int w_stride) {
+  Lanes acc[ROWS][VECS];
+  for (int r = 0; r < ROWS; ++r) {
+    for (int j = 0; j < VECS; ++j) acc[r][j] = w[static_cast<std::ptrdiff_t>(r) * w_stride + j];
+  }
+  for (int s = 0; s < terms; ++s) {
+    Lanes as[VECS];
+    for (int j = 0; j < VECS; ++j) as[j] = a[static_cast<std::ptrdiff_t>(s) * a_stride + j];
+    for (int r = 0; r < ROWS; ++r) {
+      const Lanes xr = broadcast(-x[static_cast<std::ptrdiff_t>(s) * x_stride + r]);
+      for (int j = 0; j < VECS; ++j) acc[r][j] = fma(xr, as[j], acc[r][j]);
+    }
+  }
+  for (int r = 0; r < ROWS; ++r) {
+    for (int j = 0; j < VECS; ++j) w[static_cast<std::ptrdiff_t>(r) * w_stride + j] = acc[r][j];
+  }
+}
+
+/// Calls f.template operator()<VECS>(first) over column tiles of near-equal width that cover `vecs`.
+template <class F>
+void for_column_tiles(int vecs, F&& f) {
+  const int tiles = (vecs + kMaxVecs - 1) / kMaxVecs;
+  for (int t = 0; t < tiles; ++t) {
+    const int first = vecs * t / tiles;
+    switch (vecs * (t + 1) / tiles - first) {
+      case 1:
+        f.template operator()<1>(first);
+        break;
+      case 2:
+        f.template operator()<2>(first);
+        break;
+      case 3:
+        f.template operator()<3>(first);
+        break;
+      case 4:
+        f.template operator()<4>(first);
+        break;
+      case 5:
+        f.template operator()<5>(first);
+        break;
+      case 6:
+        f.template operator()<6>(first);
+        break;
+      default:
+        f.template operator()<7>(first);
+        break;
+    }
+  }
+}
+
+}  // namespace detail
+
+/// c (rows x vecs) = x (rows x inner) b (inner x vecs); rows a multiple of kRowMultiple; vecs counts vectors
+/// of 16.
+inline void multiply(int rows, int inner, int vecs, const float* x, int x_stride, const Lanes* b,
+                     int b_stride, Lanes* c, int c_stride) {
+  detail::for_column_tiles(vecs, [&]<int VECS>(int first) {
+    constexpr int kRows = tile_rows(VECS);
+    for (int r = 0; r < rows; r += kRows) {
+      detail::multiply_tile<kRows, VECS>(inner, x + static_cast<std::ptrdiff_t>(r) * x_stride, x_stride,
+                                         b + first, b_stride,
+                                         c + static_cast<std::ptrdiff_t>(r) * c_stride + first, c_stride);
+    }
+  });
+}
+
+/// w (width x vecs) -= transpose(x) (width x terms) a (terms x vecs).
+inline void subtract_outer(int width, int terms, int vecs, const float* x, int x_stride, const Lanes* a,
+                           int a_stride, Lanes* w, int w_stride) {
+  detail::for_column_tiles(vecs, [&]<int VECS>(int first) {
+    constexpr int kRows = tile_rows(VECS);
+    int m = 0;
+    for (; m + kRows <= width; m += kRows) {
+      detail::subtract_outer_tile<kRows, VECS>(terms, x + m, x_stride, a + first, a_stride,
+                                               w + static_cast<std::ptrdiff_t>(m) * w_stride + first,
+                                               w_stride);
+    }
+    for (; m < width; ++m) {
+      detail::subtract_outer_tile<1, VECS>(terms, x + m, x_stride, a + first, a_stride,
+                                           w + static_cast<std::ptrdiff_t>(m) * w_stride + first, w_stride);
+    }
+  });
+}
+
+/// p (vecs) -= sum_s coefficient[s] a[s].
+inline void subtract_combination(int terms, int vecs, const float* coefficient, const Lanes* a, int a_stride,
+                                 Lanes* p) {
+  detail::for_column_tiles(vecs, [&]<int VECS>(int first) {
+    Lanes acc[VECS];
+    for (int j = 0; j < VECS; ++j) acc[j] = p[first + j];
+    for (int s = 0; s < terms; ++s) {
+      const Lanes c = broadcast(-coefficient[s]);
+      for (int j = 0; j < VECS; ++j)
+        acc[j] = fma(c, a[static_cast<std::ptrdiff_t>(s) * a_stride + first + j], acc[j]);
+    }
+    for (int j = 0; j < VECS; ++j) p[first + j] = acc[j];
+  });
+}
+
+}  // namespace soret::panel

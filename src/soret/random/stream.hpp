@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstdint>
+
+#include "soret/base/lanes.hpp"
+#include "soret/random/philox.hpp"
+
+namespace soret {
+
+/// What a random number is for. Numbers of different purposes are independent, so recording one more
+/// observable never changes a trajectory. The values are part of every result: never renumber.
+enum class Purpose : std::uint32_t {
+  initial_parameters = 1,
+  inputs = 2,
+  labels = 3,
+  sampling = 4,      ///< which sample of a fixed set comes next
+  probe_inputs = 5,  ///< the held-out set on which observables are evaluated
+  probe_labels = 6,
+  teacher = 7,
+  dataset_inputs = 8,  ///< a fixed synthetic training set
+  dataset_labels = 9,
+  bootstrap = 10,
+  subset = 11,
+};
+
+/// A stream is a function of (seed, purpose, trajectory): block n of it is four 32-bit words. Which blocks
+/// belong to which step is the user's business and is written where they are used.
+///
+/// cuRAND numbers the same words curand_init(seed, subsequence = purpose * 2^32 + trajectory, offset = 4 n).
+struct Stream {
+  std::uint64_t seed = 0;
+  Purpose purpose = Purpose::inputs;
+  std::uint32_t trajectory = 0;
+
+  SORET_HD PhiloxKey key() const {
+    return {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)};
+  }
+  SORET_HD PhiloxBlock<std::uint32_t> block(std::uint64_t n) const {
+    return philox(
+        PhiloxBlock<std::uint32_t>{static_cast<std::uint32_t>(n), static_cast<std::uint32_t>(n >> 32),
+                                   trajectory, static_cast<std::uint32_t>(purpose)},
+        key());
+  }
+};
+
+}  // namespace soret
