@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "soret/store/result_file.hpp"
+
+/// One observable of a result file as a family of curves, one per scan point.
+namespace soret::analysis {
+
+/// One scan point.
+struct Curve {
+  std::vector<double> keys;     ///< [key], the values that set this point apart
+  std::string label;            ///< "learning_rate = 0.05, batch_size = 2"
+  std::vector<double> mean;     ///< [step], over surviving trajectories; NaN where not recorded
+  std::vector<double> error;    ///< [step], standard error of the mean
+  std::vector<double> blocks;   ///< [block][step], means over blocks of trajectories
+  std::vector<double> weights;  ///< [block], surviving trajectories; 0 where all diverged
+  std::int64_t diverged = 0;    ///< trajectories that were left out
+};
+
+/// All usable scan points that agree in every text axis.
+struct Curves {
+  std::string observable;
+  std::string unit;       ///< "1" for a pure number
+  std::string long_name;  ///< the observable's name where the file gives none
+  std::string reference;
+  std::string group;                        ///< "activation = relu", empty where no text axis varies
+  std::vector<std::string> keys;            ///< numeric axes that vary, in file order
+  std::vector<std::string> key_units;       ///< [key]
+  std::map<std::string, double> constants;  ///< numeric settings that do not vary, from the file's config
+  std::vector<double> steps;                ///< ascending
+  std::size_t block_count = 0;
+  std::vector<Curve> curves;
+  std::vector<std::string> skipped;  ///< scan points left out, with the reason
+  store::Attributes source;          ///< the file's root attributes
+};
+
+/// The observables that the file holds: those with a standard error.
+std::vector<std::string> observables(const store::Dataset& file);
+
+/// The curves of one observable, one family per combination of text axes (usually one). Scan points that are
+/// unfinished or that lost every trajectory are left out and listed in `skipped`. Throws InputError for an
+/// unknown observable (names the nearest and all), for one with dimensions beyond scan axes and step, and if
+/// no scan point is usable.
+std::vector<Curves> extract_curves(const store::Dataset& file, const std::string& observable);
+
+}  // namespace soret::analysis
