@@ -55,6 +55,7 @@ TEST(Text, FindsWhatWasMeant) {
   EXPECT_EQ(nearest("setps", words), "steps");
   EXPECT_EQ(nearest("bacth_size", words), "batch_size");
   EXPECT_EQ(nearest("zzz", words), std::nullopt);
+  EXPECT_EQ(nearest("fit", std::vector<std::string>{"list"}), std::nullopt);  // half of it is too much
   EXPECT_EQ(nearest("", words), std::nullopt);
   EXPECT_EQ(did_you_mean("step", words), "; did you mean 'steps'?");
   EXPECT_EQ(did_you_mean("zzz", words), "");

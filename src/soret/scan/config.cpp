@@ -24,7 +24,8 @@ constexpr std::string_view kProfiles[] = {"smoke", "paper"};
 constexpr std::size_t kMostPoints = 10'000'000;  // a run must be able to list its points
 
 /// Dimensions and variables that every result file has.
-constexpr std::string_view kReservedNames[] = {"step", "trajectory", "block", "point", "diverged"};
+constexpr std::string_view kReservedNames[] = {"step",  "trajectory", "block",
+                                               "point", "diverged",   "finished"};
 
 /// "key = value" as somebody wrote it, and where.
 struct Assignment {

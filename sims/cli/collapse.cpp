@@ -1,0 +1,123 @@
+#include "analysis/collapse.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "sims/cli/arguments.hpp"
+#include "sims/cli/output.hpp"
+#include "soret/store/result_file.hpp"
+
+namespace soret::cli {
+namespace {
+
+using namespace analysis;
+
+constexpr Usage kUsage{
+    .synopsis = "soret collapse FILE.h5 --observable NAME [options]",
+    .about =
+        "Finds the exponents a in t' = t * product of (key / reference)^a that bring the curves of a scan\n"
+        "onto one another (Houdayer-Hartmann quality), with errors by bootstrap over trajectories. The\n"
+        "exponents depend on the window of t': a ladder of windows is reported too.",
+    .examples =
+        "  soret collapse results/quickstart.h5 --observable activation_rate\n"
+        "  soret collapse scan.h5 --observable v_norm --window 10:5000 --json\n"
+        "  soret collapse scan.h5 --observable v_norm --rescale learning_rate=2,batch_size=auto\n"
+        "  soret collapse scan.h5 --observable v_norm -o collapsed.h5",
+    .word = "FILE.h5",
+    .fewest = 1,
+    .most = 1};
+
+/// "1.93 +- 0.04, 95% interval 1.85 to 2.01".
+std::string exponent_text(const Exponent& exponent) {
+  if (!exponent.fitted) return fmt::format("{:.4g} (given)", exponent.value);
+  return fmt::format("{:.4g} +- {:.2g}, 95% interval {:.4g} to {:.4g}", exponent.value,
+                     exponent.standard_error, exponent.low, exponent.high);
+}
+
+std::string quality_text(const Quality& quality) {
+  return fmt::format("quality S = {:.3g}, spread {:.3g}% of the range", quality.reduced_chi2,
+                     quality.spread_percent());
+}
+
+std::string window_text(const WindowFit& fit) {
+  return fmt::format("t' from {:.6g} to {:.6g}{}", fit.window.begin, fit.window.end,
+                     std::isfinite(fit.noise_time)
+                         ? fmt::format(" (eta^2 t/|B| up to {:.3g})", fit.noise_time)
+                         : std::string());
+}
+
+void print_notes(const std::vector<std::string>& notes, std::string_view indent) {
+  for (const auto& note : notes) fmt::print("{}note: {}\n", indent, note);
+}
+
+void print_result(const Curves& curves, const CollapseResult& result) {
+  fmt::print("{}{}{}: {} curves\n", curves.observable, curves.group.empty() ? "" : ", ", curves.group,
+             curves.curves.size());
+  fmt::print("  {}\n", window_text(result.best));
+  for (const auto& exponent : result.best.exponents)
+    fmt::print("  exponent of {} / {:.4g}: {}\n", exponent.key, exponent.reference, exponent_text(exponent));
+  fmt::print("  {}\n", quality_text(result.best.quality));
+  print_notes(result.best.notes, "  ");
+
+  fmt::print("\n  other rescalings in this window\n");
+  for (const auto& hypothesis : result.hypotheses)
+    fmt::print("    {:<12}{}\n", hypothesis.name, quality_text(hypothesis.quality));
+  fmt::print("\n  other windows\n");
+  for (const auto& rung : result.ladder) {
+    fmt::print("    {}\n", window_text(rung));
+    for (const auto& exponent : rung.exponents)
+      fmt::print("      {}: {}\n", exponent.key, exponent_text(exponent));
+    print_notes(rung.notes, "      ");
+  }
+  for (const auto& skipped : curves.skipped) fmt::print("  left out: {}\n", skipped);
+}
+
+}  // namespace
+
+void collapse(const Words& words) {
+  const CollapseOptions defaults;
+  po::options_description options;
+  options.add_options()                                                                                    //
+      ("observable", po::value<std::string>()->value_name("NAME"), "what to collapse (soret info lists)")  //
+      ("window", po::value<std::string>()->value_name("A:B"),
+       "range of t' that counts, either end may be left out; default all that the curves share")  //
+      ("rescale", po::value<std::string>()->value_name("KEY=EXP,..."),
+       "give exponents, the others are fitted; default auto: all are fitted")  //
+      ("reference", po::value<std::string>()->value_name("KEY=VALUE,..."),
+       "where t' = t; default the median of the key's values")  //
+      ("resamples", po::value<std::size_t>()->value_name("N")->default_value(defaults.resamples),
+       "of the bootstrap")  //
+      ("seed", po::value<std::uint64_t>()->value_name("N")->default_value(defaults.seed),
+       "of the bootstrap")  //
+      ("output,o", po::value<std::string>()->value_name("OUT.h5"),
+       "write raw and rescaled curves, master curves and residuals")  //
+      ("json", po::bool_switch(), "one JSON object");
+  const auto arguments = read_arguments(kUsage, options, words);
+  if (!arguments) return;
+  if (!arguments->has("observable")) usage_error(kUsage, "--observable NAME is missing");
+
+  CollapseOptions request;
+  if (arguments->has("window")) request.window = parse_window(arguments->get("window"));
+  if (arguments->has("rescale")) request.fixed = parse_assignments(arguments->get("rescale"), "--rescale");
+  if (arguments->has("reference"))
+    request.reference = parse_assignments(arguments->get("reference"), "--reference");
+  request.resamples = arguments->get<std::size_t>("resamples");
+  request.seed = arguments->get<std::uint64_t>("seed");
+
+  const auto families = extract_curves(store::read(arguments->words[0]), arguments->get("observable"));
+  std::vector<CollapseResult> results;
+  for (const auto& family : families) results.push_back(analysis::collapse(family, request));
+
+  if (arguments->flag("json")) {
+    nlohmann::json groups = nlohmann::json::array();
+    for (std::size_t i = 0; i < families.size(); ++i)
+      groups.push_back(collapse_json(families[i], results[i]));
+    print_json(nlohmann::json{{"file", arguments->words[0]}, {"groups", groups}});
+  } else {
+    for (std::size_t i = 0; i < families.size(); ++i) print_result(families[i], results[i]);
+  }
+  if (arguments->has("output")) store::write(collapse_dataset(families, results), arguments->get("output"));
+}
+
+}  // namespace soret::cli

@@ -1,0 +1,25 @@
+#include <algorithm>
+
+#include "sims/simulation.hpp"
+#include "sims/two_layer/two_layer.hpp"
+
+namespace soret::sims {
+
+std::span<const Simulation> simulations() {
+  static const std::vector<Simulation> all{two_layer_simulation()};
+  return all;
+}
+
+const Simulation* find_simulation(std::string_view name) {
+  const auto all = simulations();
+  const auto found = std::ranges::find(all, name, &Simulation::name);
+  return found == all.end() ? nullptr : &*found;
+}
+
+std::vector<std::string> simulation_names() {
+  std::vector<std::string> names;
+  for (const auto& simulation : simulations()) names.push_back(simulation.name);
+  return names;
+}
+
+}  // namespace soret::sims
