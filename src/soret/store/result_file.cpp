@@ -294,7 +294,7 @@ std::size_t count_of(hid_t space) {
 }
 
 /// Every attribute that is one string or one number; others are not ours and are left out.
-Attributes read_attributes(hid_t object) {
+Attributes read_attributes_of(hid_t object) {
   Attributes attributes;
   H5O_info_t info;
   SORET_H5(H5Oget_info2(object, &info, H5O_INFO_NUM_ATTRS));
@@ -344,7 +344,7 @@ std::string dimension_name(hid_t object, unsigned axis) {
 }
 
 Variable read_variable(hid_t object, const std::string& name, bool is_scale) {
-  Variable variable{name, {}, {}, read_attributes(object)};
+  Variable variable{name, {}, {}, read_attributes_of(object)};
   const Handle space(SORET_H5(H5Dget_space(object)), H5Sclose);
   const int rank = SORET_H5(H5Sget_simple_extent_ndims(space));
   for (int axis = 0; axis < rank; ++axis) {
@@ -399,10 +399,14 @@ std::vector<std::string> object_names(hid_t root) {
   return names;
 }
 
+Handle root_of(hid_t file) {
+  return Handle(SORET_H5(H5Gopen2(file, "/", H5P_DEFAULT)), H5Gclose);
+}
+
 Dataset read_all(hid_t file) {
   Dataset dataset;
-  const Handle root(SORET_H5(H5Gopen2(file, "/", H5P_DEFAULT)), H5Gclose);
-  dataset.attributes = read_attributes(root);
+  const Handle root = root_of(file);
+  dataset.attributes = read_attributes_of(root);
   for (const std::string& name : object_names(root)) {
     const Handle object(SORET_H5(H5Oopen(root, name.c_str(), H5P_DEFAULT)), H5Oclose);
     if (H5Iget_type(object) != H5I_DATASET)
@@ -420,6 +424,27 @@ Dataset read_all(hid_t file) {
 
 [[noreturn]] void fail_to_read(const fs::path& file, std::string_view why) {
   throw InputError(fmt::format("cannot read {}: {}", file.string(), why));
+}
+
+/// `use` gets the opened file.
+auto open_and(const fs::path& file, const auto& use) {
+  std::error_code error;
+  const fs::file_status status = fs::status(file, error);
+  if (!fs::exists(status))
+    fail_to_read(file, std::generic_category().message(error ? error.value() : ENOENT));
+  if (fs::is_directory(status)) fail_to_read(file, std::generic_category().message(EISDIR));
+
+  silence_hdf5();
+  try {
+    if (SORET_H5(H5Fis_hdf5(file.c_str())) == 0) fail_to_read(file, "not an HDF5 file");
+    const Handle access(SORET_H5(H5Pcreate(H5P_FILE_ACCESS)), H5Pclose);
+    // Files are replaced as a whole, so a reader needs no lock; some cluster file systems have none to give.
+    SORET_H5(H5Pset_file_locking(access, false, true));
+    const Handle opened(SORET_H5(H5Fopen(file.c_str(), H5F_ACC_RDONLY, access)), H5Fclose);
+    return use(opened);
+  } catch (const Hdf5Error& reason) {
+    fail_to_read(file, fmt::format("damaged, or not a Soret file: {}", reason.what()));
+  }
 }
 
 template <class T>
@@ -469,25 +494,17 @@ void write(const Dataset& dataset, const fs::path& file) {
   }
 }
 
-Dataset read(const fs::path& file) {
-  std::error_code error;
-  const fs::file_status status = fs::status(file, error);
-  if (!fs::exists(status))
-    fail_to_read(file, std::generic_category().message(error ? error.value() : ENOENT));
-  if (fs::is_directory(status)) fail_to_read(file, std::generic_category().message(EISDIR));
-
+bool is_hdf5(const fs::path& file) {
   silence_hdf5();
-  try {
-    const htri_t is_hdf5 = SORET_H5(H5Fis_hdf5(file.c_str()));
-    if (is_hdf5 == 0) fail_to_read(file, "not an HDF5 file");
-    const Handle access(SORET_H5(H5Pcreate(H5P_FILE_ACCESS)), H5Pclose);
-    // Files are replaced as a whole, so a reader needs no lock; some cluster file systems have none to give.
-    SORET_H5(H5Pset_file_locking(access, false, true));
-    const Handle opened(SORET_H5(H5Fopen(file.c_str(), H5F_ACC_RDONLY, access)), H5Fclose);
-    return read_all(opened);
-  } catch (const Hdf5Error& reason) {
-    fail_to_read(file, fmt::format("damaged, or not a Soret file: {}", reason.what()));
-  }
+  return fs::is_regular_file(file) && H5Fis_hdf5(file.c_str()) > 0;
+}
+
+Dataset read(const fs::path& file) {
+  return open_and(file, read_all);
+}
+
+Attributes read_attributes(const fs::path& file) {
+  return open_and(file, [](hid_t opened) { return read_attributes_of(root_of(opened)); });
 }
 
 }  // namespace soret::store

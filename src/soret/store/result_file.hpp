@@ -53,4 +53,10 @@ void write(const Dataset& dataset, const std::filesystem::path& file);
 /// Reads all of a file. Throws InputError: absent, a directory, not HDF5, truncated, not a Soret result file.
 Dataset read(const std::filesystem::path& file);
 
+/// The root attributes alone, whatever the size of the file. Throws as read() does.
+Attributes read_attributes(const std::filesystem::path& file);
+
+/// Whether a file has the signature of HDF5; false if it cannot be read.
+bool is_hdf5(const std::filesystem::path& file);
+
 }  // namespace soret::store
