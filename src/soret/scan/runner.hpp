@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -34,6 +35,8 @@ struct RunRequest {
   Shard shard{};
   bool fresh = false;  ///< overwrite whatever the output held
   bool quiet = false;  ///< no progress line
+  /// The output is replaced at most this often, and at most 5% of the time is spent on it.
+  std::chrono::milliseconds snapshot_every{15'000};
 };
 
 struct RunReport {

@@ -1,0 +1,261 @@
+#include "soret/scan/scan_result.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+#include <map>
+#include <sstream>
+#include <stdexcept>
+#include <utility>
+
+#include "soret/base/error.hpp"
+#include "soret/base/text.hpp"
+
+namespace soret {
+namespace {
+
+using store::Attributes;
+using store::Dataset;
+using store::Variable;
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+/// Our choice: enough replicates for a bootstrap, few enough to keep. `record.blocks` overrides.
+constexpr std::uint32_t kDefaultBlocks = 32;
+
+Blocks blocks_for(const ScanPlan& plan, const Experiment& experiment) {
+  const auto& values = plan.common().values();
+  const std::uint32_t wanted = values.contains("record.blocks")
+                                   ? static_cast<std::uint32_t>(plan.common().integer("record.blocks"))
+                                   : kDefaultBlocks;
+  return {experiment.trajectories(), wanted};
+}
+
+Variable axis_variable(const Axis& axis, const std::string& dimension) {
+  Variable variable{axis.name, {dimension}, {}, {{"long_name", axis.help}, {"key", axis.key}}};
+  if (axis.type == OptionType::real) {
+    auto& values = variable.data.emplace<std::vector<double>>();
+    for (const std::string& text : axis.values) values.push_back(parse_real(text).value());
+  } else if (axis.type == OptionType::integer) {
+    auto& values = variable.data.emplace<std::vector<std::int64_t>>();
+    for (const std::string& text : axis.values) values.push_back(parse_integer(text).value());
+  } else {
+    variable.data = axis.values;
+    return variable;
+  }
+  variable.attributes["units"] = axis.unit;
+  return variable;
+}
+
+/// Dimension or variable by name, as text for comparing layouts.
+std::map<std::string, std::string> layout(const Dataset& dataset) {
+  std::map<std::string, std::string> parts;
+  for (const auto& dimension : dataset.dimensions)
+    parts[dimension.name + " "] = std::to_string(dimension.size);
+  for (const auto& variable : dataset.variables) {
+    std::string& part = parts[variable.name];
+    part = std::to_string(variable.data.index());
+    for (const auto& name : variable.dimensions) part += " " + name;
+  }
+  return parts;
+}
+
+bool is_coordinate(const Variable& variable) {
+  return variable.dimensions.size() == 1 && variable.dimensions[0] == variable.name;
+}
+
+/// "section.key" -> value of a resolved config.
+std::map<std::string, std::string> keys_of(const std::string& config) {
+  std::map<std::string, std::string> keys;
+  std::string section;
+  std::istringstream lines(config);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with('#')) continue;
+    if (line.starts_with('[')) section = line.substr(1, line.find(']') - 1) + ".";
+    if (const auto equals = line.find('='); equals != std::string::npos)
+      keys[section + std::string(trim(line.substr(0, equals)))] = trim(line.substr(equals + 1));
+  }
+  return keys;
+}
+
+}  // namespace
+
+ScanResult::ScanResult(const ScanPlan& plan, const Experiment& experiment)
+    : blocks_(blocks_for(plan, experiment)), steps_(experiment.record_steps()) {
+  const std::size_t points = plan.points();
+  if (experiment.points() != points)
+    throw std::logic_error(
+        fmt::format("the experiment has {} points, its config {}", experiment.points(), points));
+
+  const bool zipped = plan.zip && !plan.axes.empty();
+  std::vector<std::string> scan;
+  std::string zipped_axes;
+  if (zipped) scan = {"point"};
+  for (const Axis& axis : plan.axes) {
+    if (!zipped) scan.push_back(axis.name);
+    zipped_axes += (zipped_axes.empty() ? "" : " ") + axis.name;
+  }
+  const auto shape = plan.shape();
+  for (std::size_t i = 0; i < scan.size(); ++i) dataset_.dimensions.push_back({scan[i], shape[i]});
+  dataset_.dimensions.push_back({"block", blocks_.count()});
+  dataset_.dimensions.push_back({"step", steps_.size()});
+  for (const Coordinate& coordinate : experiment.coordinates())
+    dataset_.dimensions.push_back({coordinate.name, coordinate.values.size()});
+
+  for (const Axis& axis : plan.axes) add_variable(axis_variable(axis, zipped ? "point" : axis.name));
+  std::vector<std::int64_t> block_index(blocks_.count());
+  for (std::uint32_t k = 0; k < blocks_.count(); ++k) block_index[k] = k;
+  add_variable({"block", {"block"}, block_index, {{"long_name", "block of trajectories"}, {"units", "1"}}});
+  add_variable({"step", {"step"}, steps_, {{"long_name", "SGD step"}, {"units", "1"}}});
+  for (const Coordinate& coordinate : experiment.coordinates())
+    add_variable({coordinate.name,
+                  {coordinate.name},
+                  coordinate.values,
+                  {{"long_name", coordinate.long_name}, {"units", coordinate.unit}}});
+
+  /// Over the scan dimensions, then `further`; all values `empty`.
+  const auto add = [&]<class T>(const std::string& name, const std::vector<std::string>& further, T empty,
+                                Attributes attributes) {
+    std::vector<std::string> dimensions = scan;
+    dimensions.insert(dimensions.end(), further.begin(), further.end());
+    std::size_t size = points;
+    for (const std::string& dimension : further) size *= dataset_.size(dimension);
+    if (zipped) attributes["coordinates"] = zipped_axes;
+    return add_variable({name, dimensions, std::vector<T>(size, empty), std::move(attributes)});
+  };
+
+  for (const Observable& observable : experiment.observables()) {
+    std::vector<std::string> dimensions{"step"};
+    dimensions.insert(dimensions.end(), observable.dimensions.begin(), observable.dimensions.end());
+    std::vector<std::string> with_block{"block"};
+    with_block.insert(with_block.end(), dimensions.begin(), dimensions.end());
+    const auto attributes = [&](std::string_view suffix) {
+      Attributes all{{"units", observable.unit},
+                     {"long_name", fmt::format("{}{}", observable.long_name, suffix)}};
+      if (!observable.reference.empty()) all["reference"] = observable.reference;
+      return all;
+    };
+
+    Slot slot{};
+    slot.mean = add(observable.name, dimensions, kNaN, attributes(""));
+    slot.error = add(observable.name + "_stderr", dimensions, kNaN,
+                     attributes(", standard error over surviving trajectories"));
+    slot.block =
+        add(observable.name + "_block", with_block, kNaN, attributes(", mean of a block of trajectories"));
+    slot.first = step_of_cell_.size();
+    slot.size = reals(slot.mean).size() / points;
+    for (std::size_t cell = 0; cell < slot.size; ++cell)
+      step_of_cell_.push_back(steps_[cell / (slot.size / steps_.size())]);
+    slots_.push_back(slot);
+  }
+
+  constexpr std::int64_t none = 0;
+  const auto counts = [](std::string what) {
+    return Attributes{{"units", "1"}, {"long_name", std::move(what)}};
+  };
+  block_trajectories_ =
+      add("block_trajectories", {"block"}, none, counts("surviving trajectories of the block"));
+  diverged_ = add("diverged", {}, none, counts("trajectories that left finite range and are left out"));
+  diverged_by_step_ =
+      add("diverged_by_step", {"step"}, none, counts("trajectories out of finite range by then"));
+  finished_ = add("finished", {}, none, counts("1 where the scan point is finished"));
+}
+
+std::size_t ScanResult::add_variable(Variable variable) {
+  dataset_.variables.push_back(std::move(variable));
+  return dataset_.variables.size() - 1;
+}
+
+std::vector<double>& ScanResult::reals(std::size_t variable) {
+  return std::get<std::vector<double>>(dataset_.variables[variable].data);
+}
+
+std::vector<std::int64_t>& ScanResult::integers(std::size_t variable) {
+  return std::get<std::vector<std::int64_t>>(dataset_.variables[variable].data);
+}
+
+bool ScanResult::finished(std::size_t point) const {
+  return dataset_.variables[finished_].integers()[point] != 0;
+}
+
+void ScanResult::finish(std::size_t point, std::span<const BlockSummary> blocks) {
+  const EnsembleStatistics statistics = combine(blocks, cells());
+  const auto put = [](std::vector<double>& to, std::size_t row, const std::vector<double>& from,
+                      const Slot& slot) {
+    std::copy_n(from.data() + slot.first, slot.size, to.data() + row * slot.size);
+  };
+  for (const Slot& slot : slots_) {
+    put(reals(slot.mean), point, statistics.mean, slot);
+    put(reals(slot.error), point, statistics.error, slot);
+    for (std::size_t k = 0; k < blocks.size(); ++k)
+      if (blocks[k].survivors > 0) put(reals(slot.block), point * blocks.size() + k, blocks[k].mean, slot);
+  }
+  for (std::size_t k = 0; k < blocks.size(); ++k) {
+    integers(block_trajectories_)[point * blocks.size() + k] = blocks[k].survivors;
+    for (const std::int64_t at : blocks[k].diverged_at) {
+      ++integers(diverged_)[point];
+      for (std::size_t i = 0; i < steps_.size(); ++i)
+        if (steps_[i] >= at) ++integers(diverged_by_step_)[point * steps_.size() + i];
+    }
+  }
+  integers(finished_)[point] = 1;
+}
+
+void ScanResult::take_finished(const Dataset& earlier) {
+  copy_finished(earlier, dataset_);
+}
+
+std::int64_t ScanResult::diverged() const {
+  std::int64_t sum = 0;
+  for (const std::int64_t n : dataset_.variables[diverged_].integers()) sum += n;
+  return sum;
+}
+
+void copy_finished(const Dataset& from, Dataset& to) {
+  if (layout(from) != layout(to))
+    throw InputError("its dimensions or variables are not those of this config");
+  const Variable& finished = from.at("finished");
+  const std::size_t points = finished.integers().size();
+  for (Variable& variable : to.variables) {
+    const Variable& source = from.at(variable.name);
+    if (is_coordinate(variable)) {
+      if (variable.data != source.data)
+        throw InputError(fmt::format("its coordinate '{}' is not that of this config", variable.name));
+      continue;
+    }
+    std::visit(
+        [&](auto& data) {
+          const auto& rows = std::get<std::remove_reference_t<decltype(data)>>(source.data);
+          const std::size_t row = rows.size() / points;
+          for (std::size_t point = 0; point < points; ++point)
+            if (finished.integers()[point] != 0)
+              std::copy_n(rows.begin() + static_cast<std::ptrdiff_t>(point * row), row,
+                          data.begin() + static_cast<std::ptrdiff_t>(point * row));
+        },
+        variable.data);
+  }
+}
+
+std::string config_difference(const std::string& there, const std::string& here) {
+  constexpr int kMost = 5;
+  const auto keys_there = keys_of(there);
+  const auto keys_here = keys_of(here);
+  auto all = keys_there;
+  all.insert(keys_here.begin(), keys_here.end());
+
+  const auto value = [](const std::map<std::string, std::string>& keys, const std::string& key) {
+    const auto found = keys.find(key);
+    return found == keys.end() ? std::string("absent") : found->second;
+  };
+  std::string text;
+  int differing = 0;
+  for (const auto& [key, any] : all) {
+    if (value(keys_there, key) == value(keys_here, key)) continue;
+    if (++differing <= kMost)
+      text += fmt::format("\n  {}: {} there, {} here", key, value(keys_there, key), value(keys_here, key));
+  }
+  if (differing > kMost) text += fmt::format("\n  and {} more", differing - kMost);
+  return text;
+}
+
+}  // namespace soret
