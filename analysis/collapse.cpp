@@ -177,12 +177,6 @@ double common_end(const std::vector<Series>& series, std::span<const double> sca
   return end;
 }
 
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>((values.size() - 1) / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
-
 bool comparable(const Curve& curve, std::size_t step) {
   return std::isfinite(curve.mean[step]) && std::isfinite(curve.error[step]);
 }
@@ -201,14 +195,6 @@ std::optional<Problem> resampled(const Problem& problem, const Curves& curves, s
   return result;
 }
 
-void check_names(const std::map<std::string, double>& assignments, const Curves& curves,
-                 std::string_view what) {
-  for (const auto& [key, value] : assignments)
-    if (std::find(curves.keys.begin(), curves.keys.end(), key) == curves.keys.end())
-      throw ConfigError(fmt::format("{}: '{}' is no key that varies in this scan{}; those are: {}", what, key,
-                                    did_you_mean(key, curves.keys), fmt::join(curves.keys, ", ")));
-}
-
 void check_options(const Curves& curves, const CollapseOptions& options) {
   if (curves.keys.empty() || curves.curves.size() < 2)
     throw InputError(
@@ -219,11 +205,7 @@ void check_options(const Curves& curves, const CollapseOptions& options) {
   if (curves.block_count < 2)
     throw InputError(fmt::format(
         "'{}' is kept in a single block of trajectories; a bootstrap needs at least two", curves.observable));
-  check_names(options.fixed, curves, "rescale");
-  check_names(options.reference, curves, "reference");
-  for (const auto& [key, value] : options.reference)
-    if (!(value > 0))
-      throw ConfigError(fmt::format("reference: {} = {} must be positive", key, shortest(value)));
+  check_keys(curves, options.fixed, "rescale");
   if (options.resamples < 200)
     throw ConfigError(fmt::format("{} bootstrap resamples are too few for a 95% interval; use at least 200",
                                   options.resamples));
@@ -251,16 +233,6 @@ void check_independent(const Curves& curves, const Problem& problem) {
       fmt::format("the keys {} vary together in this scan, so their exponents cannot be told apart; "
                   "give all but one of them with --rescale key=exponent",
                   fmt::join(names, " and ")));
-}
-
-double reference_value(const Curves& curves, std::size_t key, const CollapseOptions& options) {
-  const auto given = options.reference.find(curves.keys[key]);
-  if (given != options.reference.end()) return given->second;
-  std::vector<double> values;
-  for (const auto& curve : curves.curves) values.push_back(curve.keys[key]);
-  std::sort(values.begin(), values.end());
-  values.erase(std::unique(values.begin(), values.end()), values.end());
-  return median(values);
 }
 
 Problem make_problem(const Curves& curves, const CollapseOptions& options,
@@ -413,9 +385,7 @@ void set_errors(WindowFit& fit, const Problem& problem, const std::vector<std::v
 
 CollapseResult collapse(const Curves& curves, const CollapseOptions& options) {
   check_options(curves, options);
-  std::vector<double> reference;
-  for (std::size_t k = 0; k < curves.keys.size(); ++k)
-    reference.push_back(reference_value(curves, k, options));
+  const auto reference = reference_values(curves, options.reference);
   const Problem problem = make_problem(curves, options, reference);
 
   const auto [window, minima] = settle_window(curves, problem, options);

@@ -88,6 +88,12 @@ std::vector<Series> curve_series(const Curves& curves);
 std::vector<double> time_scales(const Curves& curves, const CollapseResult& result,
                                 std::span<const double> exponents);
 
+/// The number, or null if it is not finite.
+nlohmann::json finite_json(double value);
+
+/// {key: {exponent, standard_error, interval_95, reference, fitted, bound}}
+nlohmann::json exponents_json(const std::vector<Exponent>& exponents);
+
 /// The report of one family as JSON; numbers that do not exist are null.
 nlohmann::json collapse_json(const Curves& curves, const CollapseResult& result);
 

@@ -15,37 +15,17 @@ using nlohmann::json;
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr std::size_t kMasterPoints = 200;
 
-json number(double value) {
-  return std::isfinite(value) ? json(value) : json(nullptr);
-}
-
 json quality_json(const Quality& quality) {
-  return {{"quality", number(quality.reduced_chi2)},
+  return {{"quality", finite_json(quality.reduced_chi2)},
           {"points", quality.compared},
           {"points_in_window", quality.in_window},
-          {"spread_percent", number(quality.spread_percent())}};
-}
-
-json exponents_json(const std::vector<Exponent>& exponents) {
-  json all = json::object();
-  for (const auto& exponent : exponents) {
-    json one = {{"exponent", number(exponent.value)},
-                {"fitted", exponent.fitted},
-                {"bound", exponent.bound},
-                {"reference", exponent.reference}};
-    if (exponent.fitted) {
-      one["standard_error"] = number(exponent.standard_error);
-      one["interval_95"] = {number(exponent.low), number(exponent.high)};
-    }
-    all[exponent.key] = std::move(one);
-  }
-  return all;
+          {"spread_percent", finite_json(quality.spread_percent())}};
 }
 
 json window_fit_json(const WindowFit& fit) {
   json report = quality_json(fit.quality);
   report["window"] = {
-      {"begin", fit.window.begin}, {"end", fit.window.end}, {"eta2_t_over_b", number(fit.noise_time)}};
+      {"begin", fit.window.begin}, {"end", fit.window.end}, {"eta2_t_over_b", finite_json(fit.noise_time)}};
   report["exponents"] = exponents_json(fit.exponents);
   report["notes"] = fit.notes;
   return report;
@@ -65,6 +45,26 @@ store::Attributes described(const std::string& units, const std::string& long_na
 }
 
 }  // namespace
+
+json finite_json(double value) {
+  return std::isfinite(value) ? json(value) : json(nullptr);
+}
+
+json exponents_json(const std::vector<Exponent>& exponents) {
+  json all = json::object();
+  for (const auto& exponent : exponents) {
+    json one = {{"exponent", finite_json(exponent.value)},
+                {"fitted", exponent.fitted},
+                {"bound", exponent.bound},
+                {"reference", exponent.reference}};
+    if (exponent.fitted) {
+      one["standard_error"] = finite_json(exponent.standard_error);
+      one["interval_95"] = {finite_json(exponent.low), finite_json(exponent.high)};
+    }
+    all[exponent.key] = std::move(one);
+  }
+  return all;
+}
 
 json collapse_json(const Curves& curves, const CollapseResult& result) {
   json report = window_fit_json(result.best);

@@ -225,4 +225,34 @@ std::vector<Curves> extract_curves(const Dataset& file, const std::string& obser
   return families;
 }
 
+void check_keys(const Curves& curves, const std::map<std::string, double>& assignments,
+                std::string_view option) {
+  for (const auto& [key, value] : assignments)
+    if (std::find(curves.keys.begin(), curves.keys.end(), key) == curves.keys.end())
+      throw ConfigError(fmt::format("{}: '{}' is no numeric key that varies in this scan{}; those are: {}",
+                                    option, key, did_you_mean(key, curves.keys),
+                                    fmt::join(curves.keys, ", ")));
+}
+
+std::vector<double> reference_values(const Curves& curves, const std::map<std::string, double>& given) {
+  check_keys(curves, given, "reference");
+  std::vector<double> reference;
+  for (std::size_t k = 0; k < curves.keys.size(); ++k) {
+    std::set<double> values;
+    for (const auto& curve : curves.curves) values.insert(curve.keys[k]);
+    const auto found = given.find(curves.keys[k]);
+    reference.push_back(found == given.end() ? median({values.begin(), values.end()}) : found->second);
+    if (found != given.end() && !(found->second > 0))
+      throw ConfigError(
+          fmt::format("reference: {} = {} must be positive", found->first, shortest(found->second)));
+  }
+  return reference;
+}
+
+double median(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>((values.size() - 1) / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
 }  // namespace soret::analysis

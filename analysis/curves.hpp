@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "soret/store/result_file.hpp"
@@ -47,5 +48,16 @@ std::vector<std::string> observables(const store::Dataset& file);
 /// unknown observable (names the nearest and all), for one with dimensions beyond scan axes and step, and if
 /// no scan point is usable.
 std::vector<Curves> extract_curves(const store::Dataset& file, const std::string& observable);
+
+/// Throws ConfigError, calling the option by `option`, if an assignment names no key of the family.
+void check_keys(const Curves& curves, const std::map<std::string, double>& assignments,
+                std::string_view option);
+
+/// [key], the values at which rescaled quantities equal the raw ones: as given, or the (lower) median of the
+/// key's values. Throws ConfigError for a value that is not positive or names no key.
+std::vector<double> reference_values(const Curves& curves, const std::map<std::string, double>& given);
+
+/// The lower median.
+double median(std::vector<double> values);
 
 }  // namespace soret::analysis
