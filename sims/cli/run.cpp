@@ -60,6 +60,16 @@ sims::Backend read_backend(const Arguments& arguments) {
   return {name == "auto" ? Kind::automatic : name == "cpu" ? Kind::cpu : Kind::cuda, threads};
 }
 
+/// What no single key can tell is checked by the simulation, which does not know the config's name.
+std::unique_ptr<Experiment> prepare(const ScanPlan& plan, const sims::Backend& backend,
+                                    const std::string& config) {
+  try {
+    return sims::find_simulation(plan.simulation)->prepare(plan, backend);
+  } catch (const ConfigError& error) {
+    throw ConfigError(fmt::format("{}: {}", config, error.what()));
+  }
+}
+
 /// results/fig03_04-smoke-shard2of3.h5
 std::filesystem::path default_output(const Arguments& arguments, const Shard& shard) {
   std::string name = std::filesystem::path(arguments.words[0]).stem().string();
@@ -141,7 +151,7 @@ void run(const Words& words) {
                            .quiet = arguments->flag("quiet")};
 
   stop_on_signals();
-  const auto experiment = sims::find_simulation(plan.simulation)->prepare(plan, backend);
+  const auto experiment = prepare(plan, backend, arguments->words[0]);
   const RunReport report = run_scan(plan, *experiment, request);
   if (arguments->flag("json"))
     print_json(report_json(report, request, plan, *experiment));
