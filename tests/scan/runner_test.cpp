@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -294,6 +295,38 @@ TEST_F(Runner, KillsDoNotShowAndLoseNothing) {
   }
 }
 
+/// The limit on file sizes stands for a full disk; it binds a whole process, so a child meets it.
+TEST_F(Runner, AFullDiskStopsTheRunAndLosesNothing) {
+  const ScanPlan large = toy::plan(kConfig + "[ensemble]\ntrajectories = 60\n[record]\nblocks = 60\n");
+  const pid_t child = ::fork();
+  if (child == 0) {
+    std::signal(SIGXFSZ, SIG_IGN);
+    const rlimit limit{70'000, 70'000};  // more than the empty result, less than the journal of all blocks
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+    try {
+      toy::Experiment experiment(large);
+      run_scan(large, experiment, request());
+    } catch (const RunError& error) {
+      const std::string message = error.what();
+      const bool clear =
+          message.find("File too large") != std::string::npos && message.find("resumes") != std::string::npos;
+      ::_exit(clear ? 0 : 2);
+    } catch (...) {
+      ::_exit(3);
+    }
+    ::_exit(4);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+
+  toy::Experiment experiment(large);
+  run_scan(large, experiment, request());
+  EXPECT_LT(experiment.runs(), 6u * 60 / 2);  // most of it was kept
+  expect_same_data(file(), reference(large));
+  EXPECT_EQ(files().size(), 2u);
+}
+
 /// A run that dies with an exception leaves the journal behind, which is then cut anywhere.
 TEST_F(Runner, ATornJournalDoesNotShow) {
   toy::Experiment failing(plan_, 2);
@@ -362,7 +395,10 @@ TEST_F(Runner, ACompleteOutputIsLeftAlone) {
   std::ofstream(file("out.h5.partial"));  // left over by a kill at the very end
   toy::Experiment second(plan_);
   second.backend_ = "cuda";
-  EXPECT_TRUE(run_scan(plan_, second, request()).already_complete);
+  const RunReport report = run_scan(plan_, second, request());
+  EXPECT_TRUE(report.already_complete);
+  EXPECT_EQ(report.points, 6u);
+  EXPECT_EQ(report.points_found, 6u);
   EXPECT_EQ(second.runs(), 0u);
   EXPECT_EQ(fs::last_write_time(file()), written);
   EXPECT_THAT(files(), ElementsAre("out.h5"));

@@ -317,6 +317,9 @@ RunReport run_scan(const ScanPlan& plan, Experiment& experiment, const RunReques
     remove_left_over_journal(request.output);
     RunReport report;
     report.already_complete = true;
+    for (std::size_t point = 0; point < plan.points(); ++point)
+      if (request.shard.holds(point)) ++report.points;
+    report.points_found = report.points;
     return report;
   }
   check_folder(request.output);
