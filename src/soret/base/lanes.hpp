@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #if defined(__AVX512F__) || defined(__FMA__)
@@ -43,6 +44,15 @@ SORET_HD Lanes fma(Lanes x, Lanes y, Lanes z) {
   Lanes r;
   for (int i = 0; i < kLanes; ++i) r[i] = __builtin_fmaf(x[i], y[i], z[i]);
   return r;
+#endif
+}
+/// z - x*y with one rounding.
+SORET_HD Lanes fnma(Lanes x, Lanes y, Lanes z) {
+#if defined(__AVX512F__)
+  return reinterpret_cast<Lanes>(_mm512_fnmadd_ps(reinterpret_cast<__m512>(x), reinterpret_cast<__m512>(y),
+                                                  reinterpret_cast<__m512>(z)));
+#else
+  return fma(-x, y, z);
 #endif
 }
 SORET_HD Lanes fma(Lanes x, float y, Lanes z) {
@@ -96,6 +106,42 @@ SORET_HD float sum(Lanes x) {
   y += __builtin_shufflevector(y, y, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11);
   y += __builtin_shufflevector(y, y, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
   return y[0] + y[1];
+}
+
+/// columns[c][r] = rows[r * stride + c] for a 16 x 16 tile: four rounds of pairwise exchange.
+inline void transpose(const float* rows, std::ptrdiff_t stride, Lanes (&columns)[kLanes]) {
+  Lanes a[kLanes];
+  Lanes b[kLanes];
+#pragma GCC unroll 16
+  for (int r = 0; r < kLanes; ++r) a[r] = load(rows + r * stride);
+#pragma GCC unroll 8
+  for (int r = 0; r < 8; ++r) {
+    b[2 * r] =
+        __builtin_shufflevector(a[r], a[r + 8], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    b[2 * r + 1] =
+        __builtin_shufflevector(a[r], a[r + 8], 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < 8; ++r) {
+    a[2 * r] =
+        __builtin_shufflevector(b[r], b[r + 8], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    a[2 * r + 1] =
+        __builtin_shufflevector(b[r], b[r + 8], 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < 8; ++r) {
+    b[2 * r] =
+        __builtin_shufflevector(a[r], a[r + 8], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    b[2 * r + 1] =
+        __builtin_shufflevector(a[r], a[r + 8], 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < 8; ++r) {
+    columns[2 * r] =
+        __builtin_shufflevector(b[r], b[r + 8], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    columns[2 * r + 1] =
+        __builtin_shufflevector(b[r], b[r + 8], 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+  }
 }
 
 }  // namespace soret

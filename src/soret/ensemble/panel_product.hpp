@@ -15,7 +15,7 @@
 namespace soret::panel {
 
 /// Widest tile, in vectors, and the rows that go with it.
-inline constexpr int kMaxVecs = 7;
+inline constexpr int kMaxVecs = 3;
 constexpr int tile_rows(int vecs) {
   return vecs <= 3 ? 8 : 4;
 }
@@ -31,13 +31,18 @@ void multiply_tile(int inner, const float* x, int x_stride, const Lanes* b, int 
   Lanes acc[ROWS][VECS] = {};
   for (int m = 0; m < inner; ++m) {
     Lanes bm[VECS];
+#pragma GCC unroll 8
     for (int j = 0; j < VECS; ++j) bm[j] = b[static_cast<std::ptrdiff_t>(m) * b_stride + j];
+#pragma GCC unroll 8
     for (int r = 0; r < ROWS; ++r) {
       const Lanes xr = broadcast(x[static_cast<std::ptrdiff_t>(r) * x_stride + m]);
+#pragma GCC unroll 8
       for (int j = 0; j < VECS; ++j) acc[r][j] = fma(xr, bm[j], acc[r][j]);
     }
   }
+#pragma GCC unroll 8
   for (int r = 0; r < ROWS; ++r) {
+#pragma GCC unroll 8
     for (int j = 0; j < VECS; ++j) c[static_cast<std::ptrdiff_t>(r) * c_stride + j] = acc[r][j];
   }
 }
@@ -47,18 +52,25 @@ template <int ROWS, int VECS>
 void subtract_outer_tile(int terms, const float* x, int x_stride, const Lanes* a, int a_stride, Lanes* w,
                          int w_stride) {
   Lanes acc[ROWS][VECS];
+#pragma GCC unroll 8
   for (int r = 0; r < ROWS; ++r) {
+#pragma GCC unroll 8
     for (int j = 0; j < VECS; ++j) acc[r][j] = w[static_cast<std::ptrdiff_t>(r) * w_stride + j];
   }
   for (int s = 0; s < terms; ++s) {
     Lanes as[VECS];
+#pragma GCC unroll 8
     for (int j = 0; j < VECS; ++j) as[j] = a[static_cast<std::ptrdiff_t>(s) * a_stride + j];
+#pragma GCC unroll 8
     for (int r = 0; r < ROWS; ++r) {
-      const Lanes xr = broadcast(-x[static_cast<std::ptrdiff_t>(s) * x_stride + r]);
-      for (int j = 0; j < VECS; ++j) acc[r][j] = fma(xr, as[j], acc[r][j]);
+      const Lanes xr = broadcast(x[static_cast<std::ptrdiff_t>(s) * x_stride + r]);
+#pragma GCC unroll 8
+      for (int j = 0; j < VECS; ++j) acc[r][j] = fnma(xr, as[j], acc[r][j]);
     }
   }
+#pragma GCC unroll 8
   for (int r = 0; r < ROWS; ++r) {
+#pragma GCC unroll 8
     for (int j = 0; j < VECS; ++j) w[static_cast<std::ptrdiff_t>(r) * w_stride + j] = acc[r][j];
   }
 }
@@ -134,12 +146,15 @@ inline void subtract_combination(int terms, int vecs, const float* coefficient, 
                                  Lanes* p) {
   detail::for_column_tiles(vecs, [&]<int VECS>(int first) {
     Lanes acc[VECS];
+#pragma GCC unroll 8
     for (int j = 0; j < VECS; ++j) acc[j] = p[first + j];
     for (int s = 0; s < terms; ++s) {
-      const Lanes c = broadcast(-coefficient[s]);
+      const Lanes c = broadcast(coefficient[s]);
+#pragma GCC unroll 8
       for (int j = 0; j < VECS; ++j)
-        acc[j] = fma(c, a[static_cast<std::ptrdiff_t>(s) * a_stride + first + j], acc[j]);
+        acc[j] = fnma(c, a[static_cast<std::ptrdiff_t>(s) * a_stride + first + j], acc[j]);
     }
+#pragma GCC unroll 8
     for (int j = 0; j < VECS; ++j) p[first + j] = acc[j];
   });
 }

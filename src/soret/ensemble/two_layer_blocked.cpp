@@ -35,7 +35,8 @@ struct Shape {
         batch(p.batch_size),
         steps(std::max(1, kBlockRows / p.batch_size)),
         rows((steps * batch + panel::kRowMultiple - 1) / panel::kRowMultiple * panel::kRowMultiple),
-        width(vecs + (steps > 1 ? 1 : 0)) {}
+        width(vecs + (steps > 1 ? 1 : 0)),
+        x_stride((inputs + kLanes - 1) / kLanes * kLanes) {}
 
   int inputs;  ///< with the 1 that carries the bias
   int vecs;    ///< hidden units in vectors of 16, the last one padded with units that stay zero
@@ -43,6 +44,7 @@ struct Shape {
   int steps;  ///< of a block
   int rows;   ///< of a block, padded
   int width;  ///< vectors in a row of W^T, with the column that holds X^T
+  int x_stride;
 };
 
 /// One trajectory.
@@ -54,7 +56,7 @@ class Network {
         samples_(problem, teacher, trajectory),
         w_(static_cast<std::size_t>(s_.inputs) * s_.width),
         v_(static_cast<std::size_t>(p_.outputs) * s_.vecs),
-        x_(static_cast<std::size_t>(s_.rows) * s_.inputs),
+        x_(static_cast<std::size_t>(s_.rows) * s_.x_stride),
         targets_(static_cast<std::size_t>(s_.rows) * p_.outputs),
         u_(static_cast<std::size_t>(s_.rows) * s_.width),
         h_(static_cast<std::size_t>(s_.rows) * s_.vecs),
@@ -73,20 +75,31 @@ class Network {
       v_velocity_.resize(v_.size());
       u_velocity_.resize(static_cast<std::size_t>(s_.rows) * s_.vecs);
     }
+    float power = 1;
+    float sum = 0;
+    for (int n = 0; n <= s_.steps; ++n) {
+      velocity_weight_.push_back(p_.momentum > 0 ? p_.learning_rate * sum * p_.momentum : 0.0F);
+      sum += power;
+      update_weight_.push_back(p_.learning_rate * sum);
+      power *= p_.momentum;
+    }
     if (p_.bias) {
       for (int r = 0; r < s_.steps * s_.batch; ++r)
-        x_[static_cast<std::size_t>(r) * s_.inputs + p_.inputs] = 1.0F;
+        x_[static_cast<std::size_t>(r) * s_.x_stride + p_.inputs] = 1.0F;
     }
   }
 
   /// Draws the samples of the block that starts at `step` and takes the products with the current weights.
   void begin_block(std::int64_t step) {
     const int used = s_.steps * s_.batch;
-    samples_.rows(static_cast<std::uint64_t>(step) * s_.batch, used, x_.data(), s_.inputs, targets_.data());
+    samples_.rows(static_cast<std::uint64_t>(step) * s_.batch, used, x_.data(), s_.x_stride, targets_.data());
     if (s_.steps > 1) {
-      for (int m = 0; m < s_.inputs; ++m) {
-        Lanes& column = w_[static_cast<std::size_t>(m) * s_.width + s_.vecs];
-        for (int r = 0; r < s_.rows; ++r) column[r] = x_[static_cast<std::size_t>(r) * s_.inputs + m];
+      Lanes columns[kLanes];
+      for (int m = 0; m < s_.inputs; m += kLanes) {
+        transpose(&x_[m], s_.x_stride, columns);
+        for (int c = 0; c < std::min(kLanes, s_.inputs - m); ++c) {
+          w_[static_cast<std::size_t>(m + c) * s_.width + s_.vecs] = columns[c];
+        }
       }
     }
     multiply(w_, s_.width, s_.width, u_, s_.width);
@@ -103,12 +116,14 @@ class Network {
       Lanes* u = &u_[static_cast<std::size_t>(r) * s_.width];
       if (before > 0) {
         float coefficient[kBlockRows];
-        for (int q = 0; q < before; ++q) coefficient[q] = u[s_.vecs][q] * update_weight(s, q / s_.batch);
+        for (int q = 0; q < s; ++q) {
+          const float weight = update_weight_[s - 1 - q];
+          for (int k = q * s_.batch; k < (q + 1) * s_.batch; ++k) coefficient[k] = u[s_.vecs][k] * weight;
+        }
         panel::subtract_combination(before, s_.vecs, coefficient, a_.data(), s_.vecs, u);
         if (p_.momentum > 0) {
-          const float c = velocity_weight(s);
-          panel::subtract_combination(1, s_.vecs, &c, &u_velocity_[static_cast<std::size_t>(r) * s_.vecs],
-                                      s_.vecs, u);
+          panel::subtract_combination(1, s_.vecs, &velocity_weight_[s],
+                                      &u_velocity_[static_cast<std::size_t>(r) * s_.vecs], s_.vecs, u);
         }
       }
       Lanes* h = &h_[static_cast<std::size_t>(r) * s_.vecs];
@@ -180,21 +195,6 @@ class Network {
     return reinterpret_cast<float*>(v_.data())[static_cast<std::size_t>(c) * s_.vecs * kLanes + i];
   }
 
-  /// lr D(s - 1 - q): how much of step q's gradient W has taken by step s > q.
-  float update_weight(int s, int q) const {
-    float sum = 1;
-    float power = 1;
-    for (int n = 0; n < s - 1 - q && p_.momentum > 0; ++n) sum += (power *= p_.momentum);
-    return p_.learning_rate * sum;
-  }
-  /// lr C(s).
-  float velocity_weight(int s) const {
-    float sum = 0;
-    float power = 1;
-    for (int n = 0; n < s; ++n) sum += (power *= p_.momentum);
-    return p_.learning_rate * sum;
-  }
-
   float dot(const Lanes* x, const Lanes* y) const {
     Lanes total = x[0] * y[0];
     for (int j = 1; j < s_.vecs; ++j) total = fma(x[j], y[j], total);
@@ -205,11 +205,11 @@ class Network {
   void multiply(const std::vector<Lanes>& b, int vecs, int b_stride, std::vector<Lanes>& out,
                 int out_stride) {
     if (s_.rows < kGeneralRows) {
-      panel::multiply(s_.rows, s_.inputs, vecs, x_.data(), s_.inputs, b.data(), b_stride, out.data(),
+      panel::multiply(s_.rows, s_.inputs, vecs, x_.data(), s_.x_stride, b.data(), b_stride, out.data(),
                       out_stride);
       return;
     }
-    const ConstStrided x(x_.data(), s_.rows, s_.inputs, Eigen::OuterStride<>(s_.inputs));
+    const ConstStrided x(x_.data(), s_.rows, s_.inputs, Eigen::OuterStride<>(s_.x_stride));
     const ConstStrided rhs(reinterpret_cast<const float*>(b.data()), s_.inputs, vecs * kLanes,
                            Eigen::OuterStride<>(b_stride * kLanes));
     Strided result(reinterpret_cast<float*>(out.data()), s_.rows, vecs * kLanes,
@@ -230,11 +230,11 @@ class Network {
       }
     }
     if (rows < kGeneralRows) {
-      panel::subtract_outer(s_.inputs, rows, s_.vecs, x_.data(), s_.inputs, scaled_a_.data(), s_.vecs,
+      panel::subtract_outer(s_.inputs, rows, s_.vecs, x_.data(), s_.x_stride, scaled_a_.data(), s_.vecs,
                             w.data(), w_stride);
       return;
     }
-    const ConstStrided x(x_.data(), rows, s_.inputs, Eigen::OuterStride<>(s_.inputs));
+    const ConstStrided x(x_.data(), rows, s_.inputs, Eigen::OuterStride<>(s_.x_stride));
     const ConstStrided a(reinterpret_cast<const float*>(scaled_a_.data()), rows, s_.vecs * kLanes,
                          Eigen::OuterStride<>(s_.vecs * kLanes));
     Strided result(reinterpret_cast<float*>(w.data()), s_.inputs, s_.vecs * kLanes,
@@ -245,28 +245,30 @@ class Network {
   /// w <- w - lr (C(steps) v_0 + sum of the steps' gradients with their weights).
   void apply(int steps, std::vector<Lanes>& w) {
     if (p_.momentum > 0) {
-      const float c = velocity_weight(steps);
+      const float* c = &velocity_weight_[steps];
       for (int m = 0; m < s_.inputs; ++m) {
-        panel::subtract_combination(1, s_.vecs, &c, &w_velocity_[static_cast<std::size_t>(m) * s_.vecs],
+        panel::subtract_combination(1, s_.vecs, c, &w_velocity_[static_cast<std::size_t>(m) * s_.vecs],
                                     s_.vecs, &w[static_cast<std::size_t>(m) * s_.width]);
       }
     }
     subtract_gradients(
-        steps, [&](int s) { return update_weight(steps, s); }, w, s_.width);
+        steps, [&](int s) { return update_weight_[steps - 1 - s]; }, w, s_.width);
   }
 
   const Problem& p_;
   const Shape& s_;
   SampleStream samples_;
-  std::vector<Lanes> w_;         ///< [inputs][width]: W^T, bias row last, X^T in the last column
-  std::vector<Lanes> v_;         ///< [C][vecs]
-  std::vector<float> x_;         ///< [rows][inputs]
-  std::vector<float> targets_;   ///< [rows][C]
-  std::vector<Lanes> u_;         ///< [rows][width]: pre-activations; last column x_r . x_q
-  std::vector<Lanes> h_;         ///< [rows][vecs]: sigma(u)
-  std::vector<Lanes> a_;         ///< [rows][vecs]: dL/du / B
-  std::vector<float> d_;         ///< [rows][C]: dL/df / B
-  std::vector<Lanes> scaled_a_;  ///< [rows][vecs]
+  std::vector<float> update_weight_;    ///< lr D(n)
+  std::vector<float> velocity_weight_;  ///< lr C(n)
+  std::vector<Lanes> w_;                ///< [inputs][width]: W^T, bias row last, X^T in the last column
+  std::vector<Lanes> v_;                ///< [C][vecs]
+  std::vector<float> x_;                ///< [rows][x_stride], zero beyond the inputs
+  std::vector<float> targets_;          ///< [rows][C]
+  std::vector<Lanes> u_;                ///< [rows][width]: pre-activations; last column x_r . x_q
+  std::vector<Lanes> h_;                ///< [rows][vecs]: sigma(u)
+  std::vector<Lanes> a_;                ///< [rows][vecs]: dL/du / B
+  std::vector<float> d_;                ///< [rows][C]: dL/df / B
+  std::vector<Lanes> scaled_a_;         ///< [rows][vecs]
   std::vector<Lanes> snapshot_w_;
   std::vector<Lanes> w_velocity_, v_velocity_, u_velocity_;
 };

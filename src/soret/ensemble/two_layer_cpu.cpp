@@ -17,8 +17,8 @@ std::size_t lanes_footprint(const Problem& p) {
 }  // namespace
 
 Driver choose_driver(const Problem& problem) {
-  // Measured with `soret bench two_layer`: the lanes win while their weights fit the first-level cache.
-  return lanes_footprint(problem) <= 48 * 1024 ? Driver::lanes : Driver::blocked;
+  // Measured with `soret bench two_layer`: the lanes win up to about 50 x 50, where both take the same time.
+  return lanes_footprint(problem) <= 160 * 1024 ? Driver::lanes : Driver::blocked;
 }
 
 int preferred_group(const Problem& problem) {

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <bit>
 
 #include "soret/ensemble/two_layer_cpu.hpp"
 #include "soret/ensemble/two_layer_samples.hpp"
@@ -12,6 +13,21 @@
 namespace soret::two_layer {
 namespace {
 
+/// The inputs of the last few samples.
+class SampleRing {
+ public:
+  SampleRing(int samples, int size)
+      : mask_(std::bit_ceil(static_cast<std::uint64_t>(samples)) - 1),
+        size_(size),
+        numbers_((mask_ + 1) * size_) {}
+  Lanes* slot(std::uint64_t n) { return &numbers_[(n & mask_) * size_]; }
+
+ private:
+  std::uint64_t mask_;
+  std::uint64_t size_;
+  std::vector<Lanes> numbers_;
+};
+
 /// Fresh synthetic samples of sixteen trajectories, drawn in the lanes. The numbers are those of
 /// SampleStream.
 class LaneSamples {
@@ -20,28 +36,31 @@ class LaneSamples {
       : p_(problem),
         teacher_(teacher),
         key_(Stream{problem.seed}.key()),
-        numbers_(4 * blocks_per_sample(problem)) {
+        ring_(problem.batch_size + 1, 4 * blocks_per_sample(problem)) {
     for (int l = 0; l < kLanes; ++l) trajectory_[l] = first + static_cast<std::uint32_t>(l);
   }
 
-  /// Inputs of sample n: M vectors.
-  const Lanes* inputs(std::uint64_t n) {
+  /// Draws the inputs of sample n.
+  void draw(std::uint64_t n) {
     const auto per_sample = static_cast<std::uint64_t>(blocks_per_sample(p_));
+    Lanes* const x = ring_.slot(n);
     for (std::uint64_t q = 0; q < per_sample; ++q) {
       const auto words = block(Purpose::inputs, n * per_sample + q);
-      Lanes* out = &numbers_[4 * q];
+      Lanes* out = x + 4 * q;
       if (p_.input_kind == Inputs::uniform) {
         out[0] = uniform<Lanes>(words.x), out[1] = uniform<Lanes>(words.y);
         out[2] = uniform<Lanes>(words.z), out[3] = uniform<Lanes>(words.w);
       } else if (p_.input_kind == Inputs::ball && q + 1 == per_sample) {
-        put_in_ball(p_.inputs, p_.radius, uniform<Lanes>(words.x), numbers_.data());
+        put_in_ball(p_.inputs, p_.radius, uniform<Lanes>(words.x), x);
       } else {
         normal_pair(words.x, words.y, out[0], out[1]);
         normal_pair(words.z, words.w, out[2], out[3]);
       }
     }
-    return numbers_.data();
   }
+
+  /// Inputs of sample n, one of the last batch_size + 1 drawn: M vectors.
+  const Lanes* inputs(std::uint64_t n) { return ring_.slot(n); }
 
   /// Targets of sample n: C vectors.
   void targets(std::uint64_t n, const Lanes* inputs, Lanes* out) {
@@ -98,7 +117,7 @@ class LaneSamples {
   const Parameters& teacher_;
   PhiloxKey key_;
   LanesU32 trajectory_{};
-  std::vector<Lanes> numbers_;
+  SampleRing ring_;
   std::uint64_t label_block_ = ~std::uint64_t{0};
   PhiloxBlock<LanesU32> labels_{};
 };
@@ -107,27 +126,34 @@ class LaneSamples {
 class PickedSamples {
  public:
   PickedSamples(const Problem& problem, const Parameters& teacher, std::uint32_t first)
-      : p_(problem), row_(problem.inputs), target_row_(problem.outputs), inputs_(problem.inputs) {
+      : p_(problem),
+        row_(problem.inputs),
+        target_row_(problem.outputs),
+        ring_(problem.batch_size + 1, problem.inputs),
+        targets_(problem.outputs) {
     for (int l = 0; l < kLanes; ++l)
       streams_.emplace_back(problem, teacher, first + static_cast<std::uint32_t>(l));
   }
 
-  const Lanes* inputs(std::uint64_t n) {
-    targets_.resize(p_.outputs);
+  void draw(std::uint64_t n) {
+    Lanes* const x = ring_.slot(n);
     for (int l = 0; l < kLanes; ++l) {
       streams_[l].rows(n, 1, row_.data(), p_.inputs, target_row_.data());
-      for (int j = 0; j < p_.inputs; ++j) inputs_[j][l] = row_[j];
+      for (int j = 0; j < p_.inputs; ++j) x[j][l] = row_[j];
       for (int c = 0; c < p_.outputs; ++c) targets_[c][l] = target_row_[c];
     }
-    return inputs_.data();
   }
+
+  const Lanes* inputs(std::uint64_t n) { return ring_.slot(n); }
+  /// Targets of the sample drawn last.
   void targets(std::uint64_t, const Lanes*, Lanes* out) { std::copy(targets_.begin(), targets_.end(), out); }
 
  private:
   const Problem& p_;
   std::vector<SampleStream> streams_;
   std::vector<float> row_, target_row_;
-  std::vector<Lanes> inputs_, targets_;
+  SampleRing ring_;
+  std::vector<Lanes> targets_;
 };
 
 /// Sixteen networks.
@@ -140,7 +166,6 @@ class LaneNetworks {
         w_(static_cast<std::size_t>(p_.hidden) * p_.inputs),
         b_(p_.hidden),
         v_(static_cast<std::size_t>(p_.outputs) * p_.hidden),
-        x_(static_cast<std::size_t>(p_.batch_size) * p_.inputs),
         h_(static_cast<std::size_t>(p_.batch_size) * p_.hidden),
         a_(h_.size()),
         d_(static_cast<std::size_t>(p_.batch_size) * p_.outputs),
@@ -151,6 +176,7 @@ class LaneNetworks {
       for (std::size_t k = 0; k < b_.size(); ++k) b_[k][l] = start.b[k];
       for (std::size_t k = 0; k < v_.size(); ++k) v_[k][l] = start.v[k];
     }
+    samples_.draw(0);
     if (p_.momentum > 0) {
       w_velocity_.resize(w_.size());
       b_velocity_.resize(b_.size());
@@ -162,9 +188,9 @@ class LaneNetworks {
     const auto first = static_cast<std::uint64_t>(step) * p_.batch_size;
     for (int r = 0; r < p_.batch_size; ++r) gradient(first + r, r);
     if (p_.momentum > 0) {
-      update<true>();
+      update<true>(first);
     } else {
-      update<false>();
+      update<false>(first);
     }
   }
 
@@ -188,7 +214,6 @@ class LaneNetworks {
     Lanes* f = &d_[static_cast<std::size_t>(r) * outputs];
     Lanes* h = &h_[static_cast<std::size_t>(r) * hidden];
     Lanes* a = &a_[static_cast<std::size_t>(r) * hidden];
-    std::copy_n(x, inputs, &x_[static_cast<std::size_t>(r) * inputs]);
     std::fill_n(f, outputs, Lanes{});
     for (int i = 0; i < hidden; ++i) {
       const Lanes* w = &w_[static_cast<std::size_t>(i) * inputs];
@@ -199,6 +224,9 @@ class LaneNetworks {
     }
     samples_.targets(n, x, t_.data());
     residual<L>(outputs, f, t_.data());
+    // The next sample depends on nothing here: its long stream of instructions hides the latency of the
+    // residual.
+    samples_.draw(n + 1);
     for (int c = 0; c < outputs; ++c) f[c] *= per_batch;
     for (int i = 0; i < hidden; ++i) {
       Lanes back = f[0] * v_[i];
@@ -214,7 +242,7 @@ class LaneNetworks {
   }
 
   template <bool MOMENTUM>
-  void update() {
+  void update(std::uint64_t first) {
     const int inputs = p_.inputs;
     const int hidden = p_.hidden;
     const int outputs = p_.outputs;
@@ -223,15 +251,15 @@ class LaneNetworks {
       Lanes* w = &w_[static_cast<std::size_t>(i) * inputs];
       if (!MOMENTUM && batch == 1) {
         const Lanes rate = -p_.learning_rate * a_[i];
-        for (int j = 0; j < inputs; ++j) w[j] = fma(rate, x_[j], w[j]);
+        const Lanes* x = samples_.inputs(first);
+        for (int j = 0; j < inputs; ++j) w[j] = fma(rate, x[j], w[j]);
         if (p_.bias) b_[i] += rate;
         continue;
       }
       for (int j = 0; j < inputs; ++j) {
         Lanes g{};
         for (int r = 0; r < batch; ++r) {
-          g = fma(a_[static_cast<std::size_t>(r) * hidden + i], x_[static_cast<std::size_t>(r) * inputs + j],
-                  g);
+          g = fma(a_[static_cast<std::size_t>(r) * hidden + i], samples_.inputs(first + r)[j], g);
         }
         w[j] = moved<MOMENTUM>(w[j], g,
                                MOMENTUM ? &w_velocity_[static_cast<std::size_t>(i) * inputs + j] : nullptr);
@@ -260,7 +288,6 @@ class LaneNetworks {
   std::vector<Lanes> w_;  ///< [N][M]
   std::vector<Lanes> b_;  ///< [N]
   std::vector<Lanes> v_;  ///< [C][N]
-  std::vector<Lanes> x_;  ///< [B][M]
   std::vector<Lanes> h_;  ///< [B][N]: sigma(u)
   std::vector<Lanes> a_;  ///< [B][N]: dL/du / B
   std::vector<Lanes> d_;  ///< [B][C]: dL/df / B
