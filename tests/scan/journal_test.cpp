@@ -9,7 +9,7 @@
 #include <string_view>
 
 #include "soret/base/error.hpp"
-#include "toy.hpp"
+#include "tests/scan/toy.hpp"
 
 namespace soret {
 namespace {

@@ -16,17 +16,17 @@
 #include "soret/base/error.hpp"
 #include "soret/scan/merge.hpp"
 #include "soret/scan/schedule.hpp"
-#include "toy.hpp"
+#include "tests/scan/toy.hpp"
 
 namespace soret {
 namespace {
 
 namespace fs = std::filesystem;
 using std::chrono::milliseconds;
+using test::expect_same_data;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using toy::expect_same_data;
 using toy::message_of;
 
 /// 2 x 3 points; 13 trajectories in 5 blocks.

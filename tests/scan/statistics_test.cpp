@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-#include "toy.hpp"
+#include "tests/scan/toy.hpp"
 
 namespace soret {
 namespace {

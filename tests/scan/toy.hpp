@@ -4,7 +4,6 @@
 
 #include <atomic>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
 #include <functional>
 #include <limits>
@@ -14,6 +13,7 @@
 #include "soret/scan/config.hpp"
 #include "soret/scan/experiment.hpp"
 #include "soret/store/result_file.hpp"
+#include "tests/same_data.hpp"
 
 /// A simulation whose every number is a hash of (point, trajectory, cell): what the file must hold is known
 /// without running anything.
@@ -144,31 +144,6 @@ class InFolder : public ::testing::Test {
 
   std::filesystem::path folder_;
 };
-
-/// Bit for bit, NaN included; of the attributes all but when, where and how fast it ran.
-inline void expect_same_data(const std::filesystem::path& left, const std::filesystem::path& right) {
-  store::Dataset a = store::read(left);
-  store::Dataset b = store::read(right);
-  for (const char* name : {"created", "wall_seconds", "threads", "device"}) {
-    a.attributes.erase(name);
-    b.attributes.erase(name);
-  }
-  EXPECT_EQ(a.attributes, b.attributes);
-  ASSERT_EQ(a.variables.size(), b.variables.size());
-  for (std::size_t i = 0; i < a.variables.size(); ++i) {
-    const auto& x = a.variables[i];
-    const auto& y = b.variables[i];
-    EXPECT_EQ(x.name, y.name);
-    EXPECT_EQ(x.dimensions, y.dimensions) << x.name;
-    EXPECT_EQ(x.attributes, y.attributes) << x.name;
-    if (const auto* reals = std::get_if<std::vector<double>>(&x.data)) {
-      ASSERT_EQ(reals->size(), y.reals().size()) << x.name;
-      EXPECT_EQ(std::memcmp(reals->data(), y.reals().data(), reals->size() * sizeof(double)), 0) << x.name;
-    } else {
-      EXPECT_EQ(x.data, y.data) << x.name;
-    }
-  }
-}
 
 template <class Error, class Call>
 std::string message_of(const Call& call) {

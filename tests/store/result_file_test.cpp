@@ -12,17 +12,18 @@
 #include <cmath>
 #include <csignal>
 #include <cstdlib>
-#include <cstring>
 #include <fstream>
 #include <iterator>
 #include <limits>
 
 #include "soret/base/error.hpp"
+#include "tests/same_data.hpp"
 
 namespace soret::store {
 namespace {
 
 namespace fs = std::filesystem;
+using test::expect_same;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
@@ -94,30 +95,6 @@ Dataset sample() {
                                large,
                                {{"units", "1"}, {"reference", "seed 002 Fig. 4"}}});
   return dataset;
-}
-
-/// Bit for bit: NaN equals NaN and -0 does not equal 0.
-void expect_same(const Dataset& a, const Dataset& b) {
-  ASSERT_EQ(a.dimensions.size(), b.dimensions.size());
-  for (std::size_t i = 0; i < a.dimensions.size(); ++i) {
-    EXPECT_EQ(a.dimensions[i].name, b.dimensions[i].name);
-    EXPECT_EQ(a.dimensions[i].size, b.dimensions[i].size);
-  }
-  EXPECT_EQ(a.attributes, b.attributes);
-  ASSERT_EQ(a.variables.size(), b.variables.size());
-  for (const Variable& left : a.variables) {
-    const Variable& right = b.at(left.name);
-    EXPECT_EQ(left.dimensions, right.dimensions) << left.name;
-    EXPECT_EQ(left.attributes, right.attributes) << left.name;
-    ASSERT_EQ(left.data.index(), right.data.index()) << left.name;
-    if (const auto* reals = std::get_if<std::vector<double>>(&left.data)) {
-      ASSERT_EQ(reals->size(), right.reals().size());
-      EXPECT_EQ(std::memcmp(reals->data(), right.reals().data(), reals->size() * sizeof(double)), 0)
-          << left.name;
-    } else {
-      EXPECT_EQ(left.data, right.data) << left.name;
-    }
-  }
 }
 
 TEST_F(ResultFile, ReadsBackEveryBitThatWasWritten) {
