@@ -4,7 +4,9 @@
 #include <cstdint>
 
 #include "soret/base/host_device.hpp"
+#if !defined(__CUDACC__)
 #include "soret/base/lanes.hpp"
+#endif
 
 /// Elementary functions written once from correctly rounded operations (+, -, *, fma, sqrt, bit moves), for
 /// one float or for sixteen at once. Every backend that keeps IEEE arithmetic gives the same bits; the

@@ -3,7 +3,9 @@
 #include <cstdint>
 
 #include "soret/base/host_device.hpp"
+#if !defined(__CUDACC__)
 #include "soret/base/lanes.hpp"
+#endif
 
 /// Philox4x32-10 (Salmon et al., SC'11): four 32-bit words as a function of a 128-bit counter and a 64-bit
 /// key. On the CPU one block comes from Random123, on CUDA from cuRAND, and sixteen blocks at once from the
@@ -43,6 +45,7 @@ SORET_HD PhiloxBlock<std::uint32_t> philox(PhiloxBlock<std::uint32_t> counter, P
 #endif
 }
 
+#if !defined(__CUDACC__)
 namespace detail {
 
 inline constexpr std::uint32_t kPhiloxM0 = 0xD2511F53U;
@@ -88,5 +91,6 @@ SORET_HD PhiloxBlock<LanesU32> philox(PhiloxBlock<LanesU32> counter, PhiloxKey k
   }
   return counter;
 }
+#endif
 
 }  // namespace soret

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "soret/base/lanes.hpp"
+#include "soret/base/host_device.hpp"
 #include "soret/random/philox.hpp"
 
 namespace soret {
