@@ -19,6 +19,8 @@ constexpr Command kCommands[] = {
     {"describe", "every key and observable of a simulation", describe},
     {"info", "what is in a result file", info},
     {"collapse", "the exponents that collapse the curves of a scan, with errors", collapse},
+    {"fit", "the rate of change of an observable and its power law in the scanned keys", fit},
+    {"plot", "a figure: raw, rescaled and fitted curves (PNG, SVG, PDF)", plot},
     {"export", "a result file as tidy CSV tables", export_csv},
     {"merge", "join the result files of all shards", merge},
     {"bench", "verified timings", bench},

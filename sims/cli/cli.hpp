@@ -25,6 +25,8 @@ void list(const Words& words);
 void describe(const Words& words);
 void info(const Words& words);
 void collapse(const Words& words);
+void fit(const Words& words);
+void plot(const Words& words);
 void export_csv(const Words& words);
 void merge(const Words& words);
 void bench(const Words& words);

@@ -28,11 +28,9 @@ constexpr Usage kUsage{
     .fewest = 1,
     .most = 1};
 
-/// "1.93 +- 0.04, 95% interval 1.85 to 2.01".
 std::string exponent_text(const Exponent& exponent) {
   if (!exponent.fitted) return fmt::format("{:.4g} (given)", exponent.value);
-  return fmt::format("{:.4g} +- {:.2g}, 95% interval {:.4g} to {:.4g}", exponent.value,
-                     exponent.standard_error, exponent.low, exponent.high);
+  return estimate_text(exponent.value, exponent.standard_error, exponent.low, exponent.high);
 }
 
 std::string quality_text(const Quality& quality) {
@@ -110,10 +108,10 @@ void collapse(const Words& words) {
   for (const auto& family : families) results.push_back(analysis::collapse(family, request));
 
   if (arguments->flag("json")) {
-    nlohmann::json groups = nlohmann::json::array();
+    auto groups = nlohmann::json::array();
     for (std::size_t i = 0; i < families.size(); ++i)
       groups.push_back(collapse_json(families[i], results[i]));
-    print_json(nlohmann::json{{"file", arguments->words[0]}, {"groups", groups}});
+    print_json({{"file", arguments->words[0]}, {"groups", groups}});
   } else {
     for (std::size_t i = 0; i < families.size(); ++i) print_result(families[i], results[i]);
   }

@@ -102,7 +102,7 @@ void export_csv(const Words& words) {
   if (!arguments->has("csv")) usage_error(kUsage, "--csv DIR is missing");
 
   const store::Dataset file = store::read(arguments->words[0]);
-  const ScanPoints points = scan_points(file);
+  const ScanPoints points = scan_points(file, arguments->words[0]);
   const std::filesystem::path folder = arguments->get("csv");
   std::error_code error;
   std::filesystem::create_directories(folder, error);

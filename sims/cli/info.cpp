@@ -41,6 +41,15 @@ bool is_coordinate(const store::Variable& variable) {
   return variable.dimensions == std::vector<std::string>{variable.name};
 }
 
+/// <observable>_stderr and <observable>_block, which need no line of their own.
+bool is_companion(const store::Dataset& file, const store::Variable& variable) {
+  for (const std::string_view suffix : {"_stderr", "_block"})
+    if (variable.name.ends_with(suffix) &&
+        file.find(variable.name.substr(0, variable.name.size() - suffix.size())))
+      return true;
+  return false;
+}
+
 std::size_t length(const store::Variable& variable) {
   return std::visit([](const auto& data) { return data.size(); }, variable.data);
 }
@@ -64,8 +73,8 @@ std::vector<std::int64_t> diverged_counts(const store::Dataset& file) {
   return file.at("diverged").integers();
 }
 
-void print_points(const store::Dataset& file) {
-  const ScanPoints points = scan_points(file);
+void print_points(const store::Dataset& file, const std::string& name) {
+  const ScanPoints points = scan_points(file, name);
   const auto finished = static_cast<std::size_t>(std::ranges::count(points.finished, true));
   const std::size_t all = points.finished.size();
   if (finished == all)
@@ -89,11 +98,12 @@ void print_contents(const store::Dataset& file) {
   }
   fmt::print("\nvariables:\n");
   for (const auto& variable : file.variables) {
-    if (is_coordinate(variable)) continue;
+    if (is_coordinate(variable) || is_companion(file, variable)) continue;
     const auto unit = text_of(variable.attributes, "units");
     const auto reference = text_of(variable.attributes, "reference");
-    fmt::print("  {} ({}){}\n", variable.name, fmt::join(variable.dimensions, ", "),
-               unit.empty() || unit == "1" ? "" : fmt::format(" in {}", unit));
+    fmt::print("  {} ({}){}{}\n", variable.name, fmt::join(variable.dimensions, ", "),
+               unit.empty() || unit == "1" ? "" : fmt::format(" in {}", unit),
+               file.find(variable.name + "_stderr") ? ", with its standard error and block means" : "");
     fmt::print("      {}{}\n", text_of(variable.attributes, "long_name"),
                reference.empty() ? "" : fmt::format(" ({})", reference));
   }
@@ -121,7 +131,7 @@ json file_json(const store::Dataset& file, const std::string& name) {
     report["variables"][variable.name] = std::move(one);
   }
   if (file.find("finished")) {
-    const ScanPoints points = scan_points(file);
+    const ScanPoints points = scan_points(file, name);
     const auto diverged = diverged_counts(file);
     report["finished_points"] = std::ranges::count(points.finished, true);
     report["points"] = json::array();
@@ -155,7 +165,7 @@ void info(const Words& words) {
     print_json(file_json(file, name));
   } else {
     fmt::print("{}: {}\n", name, text_of(file.attributes, "simulation"));
-    if (file.find("finished")) print_points(file);
+    if (file.find("finished")) print_points(file, name);
     print_contents(file);
   }
 }

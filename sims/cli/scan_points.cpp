@@ -23,9 +23,10 @@ std::string ScanPoints::label(std::size_t point) const {
   return text.empty() ? "the only point" : text;
 }
 
-ScanPoints scan_points(const store::Dataset& file) {
+ScanPoints scan_points(const store::Dataset& file, const std::string& name) {
   const auto* finished = file.find("finished");
-  if (!finished) throw InputError("not the result of `soret run`: it has no variable 'finished'");
+  if (!finished)
+    throw InputError(fmt::format("{}: not the result of `soret run`: it has no variable 'finished'", name));
   ScanPoints points{.dimensions = finished->dimensions, .axes = {}, .values = {}, .finished = {}};
   std::vector<const store::Variable*> axes;  // the run marks them with the config key
   for (const auto& variable : file.variables) {

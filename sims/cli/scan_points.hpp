@@ -17,8 +17,8 @@ struct ScanPoints {
   std::string label(std::size_t point) const;  ///< "learning_rate = 0.1, batch_size = 2"
 };
 
-/// Throws InputError if the file is not the result of a run.
-ScanPoints scan_points(const store::Dataset& file);
+/// Throws InputError, calling the file by `name`, if it is not the result of a run.
+ScanPoints scan_points(const store::Dataset& file, const std::string& name);
 
 /// Number i of a variable as text, shortest spelling.
 std::string element_text(const store::Variable& variable, std::size_t i);

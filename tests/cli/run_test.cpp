@@ -198,8 +198,9 @@ TEST_F(Run, InfoShowsWhatTheFileHolds) {
   EXPECT_EQ(report["points"][3]["diverged"], 0);
 
   const Outcome text = soret({"info", "out.h5"}, {.folder = folder_.path()});
-  EXPECT_THAT(text.out, AllOf(HasSubstr("4 scan points, all finished"), HasSubstr("0.05 0.1"),
-                              HasSubstr("activation_rate_stderr (learning_rate, batch_size, step)")));
+  EXPECT_THAT(text.out,
+              AllOf(HasSubstr("4 scan points, all finished"), HasSubstr("0.05 0.1"),
+                    HasSubstr("activation_rate (learning_rate, batch_size, step), with its standard error")));
 }
 
 TEST_F(Run, TheConfigInTheFileRunsToTheSameFile) {

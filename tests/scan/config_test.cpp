@@ -165,7 +165,8 @@ TEST(Config, FunctionsMakeAxes) {
   EXPECT_THAT(axis("learning_rate = linspace(0.01, 0.1, 5)"),
               ElementsAre("0.01", "0.0325", "0.055", "0.0775", "0.1"));
   EXPECT_THAT(axis("learning_rate = geomspace(1e-3, 0.1, 3)"), ElementsAre("0.001", "0.01", "0.1"));
-  EXPECT_THAT(axis("learning_rate = range(0.1, 0.5, 0.2)"), ElementsAre("0.1", "0.3", "0.5"));
+  // (0.7 - 0.1) / 0.2 is 2.9999999999999996
+  EXPECT_THAT(axis("learning_rate = range(0.1, 0.7, 0.2)"), ElementsAre("0.1", "0.3", "0.5", "0.7"));
   EXPECT_THAT(axis("batch_size = range(1, 9, 2)"), ElementsAre("1", "3", "5", "7", "9"));
   EXPECT_THAT(axis("batch_size = range(1, 4)"), ElementsAre("1", "2", "3", "4"));
   EXPECT_THAT(axis("batch_size = range(9, 2, -3)"), ElementsAre("9", "6", "3"));
