@@ -1,11 +1,15 @@
 #include <vector>
 
 #include "bench/bench.hpp"
+#include "bench/two_layer_bench.hpp"
 
 namespace soret::bench {
 
 std::span<const Bench> benches() {
-  static const std::vector<Bench> all{};
+  static const std::vector<Bench> all{
+      {"two_layer", "ensembles of two-layer networks on the CPU, against the FMA peak and a plain loop",
+       two_layer},
+  };
   return all;
 }
 
