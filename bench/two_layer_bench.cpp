@@ -158,7 +158,7 @@ nlohmann::json measure(const Case& c, int threads) {
       p,
       [&](std::uint32_t t, long steps) {
         Parameters net = initial_parameters(p, t);
-        plain_steps(p, t, steps, net);
+        plain_steps(p, DrawnSamples(p, t, static_cast<int>(steps)), steps, net);
         return net;
       },
       "the plain loop");
