@@ -454,13 +454,29 @@ TEST_F(Runner, RefusesOutputsThatItCannotOrMustNotWrite) {
   std::ofstream(file("notes.txt")) << "my notes";
   EXPECT_THAT(refusal("notes.txt"), HasSubstr("not a result file"));
   EXPECT_THAT(refusal("notes.txt", true), HasSubstr("not a result file"));
-  store::write({}, file("other.h5"));
-  EXPECT_THAT(refusal("other.h5"), HasSubstr("not the result of a scan"));
+  store::Dataset collapse = store::read(reference(plan_));
+  collapse.attributes["title"] = "Collapse of speed";
+  store::write(collapse, file("collapse.h5"));
+  EXPECT_THAT(refusal("collapse.h5"), HasSubstr("holds something else: Collapse of speed"));
   if (::geteuid() != 0) {  // root may write anywhere
     fs::create_directory(file("locked"));
     ::chmod(file("locked").c_str(), 0500);
     EXPECT_THAT(refusal("locked/out.h5"), HasSubstr("Permission denied"));
   }
+  EXPECT_EQ(experiment.runs(), 0u);
+}
+
+TEST_F(Runner, RefusesTheLayoutOfAnotherVersion) {
+  toy::Experiment stopping(plan_);
+  stopping.after_unit = [&](int) { stop_ = true; };
+  EXPECT_THROW(run_scan(plan_, stopping, request()), Interrupted);
+  stop_ = false;
+  store::Dataset data = store::read(file());
+  data.variables.pop_back();
+  store::write(data, file());
+  toy::Experiment experiment(plan_);
+  EXPECT_THAT(message_of<InputError>([&] { run_scan(plan_, experiment, request()); }),
+              AllOf(HasSubstr("out.h5"), HasSubstr("dimensions or variables"), HasSubstr("--fresh")));
   EXPECT_EQ(experiment.runs(), 0u);
 }
 

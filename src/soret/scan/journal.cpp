@@ -66,7 +66,7 @@ class Reader {
   template <class T>
   std::vector<T> array() {
     std::vector<T> values(number<std::uint64_t>());
-    std::memcpy(values.data(), take(values.size() * sizeof(T)).data(), values.size() * sizeof(T));
+    std::ranges::copy(take(values.size() * sizeof(T)), reinterpret_cast<char*>(values.data()));
     return values;
   }
 

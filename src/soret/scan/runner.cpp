@@ -48,6 +48,11 @@ std::string text_attribute(const store::Attributes& attributes, const std::strin
   return text != nullptr ? *text : "";
 }
 
+/// Tells the result of a scan from what was made of it, which copies most other attributes.
+std::string title_of(const ScanPlan& plan) {
+  return fmt::format("Soret scan of {}", plan.simulation);
+}
+
 bool is_complete(const store::Attributes& attributes) {
   const auto found = attributes.find("complete");
   return found != attributes.end() && found->second == store::Attribute(std::int64_t{1});
@@ -70,7 +75,10 @@ void check_same_run(const store::Attributes& earlier, const ScanPlan& plan, cons
     throw ConfigError(fmt::format("output {} {}\nChoose another output, or overwrite it with --fresh.",
                                   request.output.string(), why));
   };
-  if (!earlier.contains("config")) refuse("is not the result of a scan.");
+  if (text_attribute(earlier, "title") != title_of(plan)) {
+    const std::string title = text_attribute(earlier, "title");
+    refuse(fmt::format("holds something else{}{}.", title.empty() ? "" : ": ", title));
+  }
   if (const std::string there = text_attribute(earlier, "config"); there != plan.text())
     refuse(fmt::format("belongs to another config:{}", config_difference(there, plan.text())));
   if (const std::string there = text_attribute(earlier, "shard"); there != request.shard.text())
@@ -135,9 +143,7 @@ class ScanRun {
   /// Takes over what the output and the journal hold.
   void resume(const std::optional<store::Attributes>& earlier) {
     if (earlier) {
-      result_.take_finished(store::read(request_.output));
-      result_.attributes()["created"] = earlier->at("created");
-      seconds_before_ = std::get<double>(earlier->at("wall_seconds"));
+      take_finished();
       if (const auto commit = text_attribute(*earlier, "git_commit"); commit != kGitCommit && !request_.quiet)
         fmt::print(stderr, "note: {} was begun by commit {}, this is {}\n", request_.output.string(), commit,
                    kGitCommit);
@@ -196,10 +202,24 @@ class ScanRun {
   /// The finished blocks of a point that still lacks others.
   using Pending = std::vector<std::optional<BlockSummary>>;
 
+  void take_finished() {
+    const store::Dataset earlier = store::read(request_.output);
+    try {
+      result_.take_finished(earlier);
+    } catch (const InputError& error) {
+      throw InputError(
+          fmt::format("cannot go on with {}: {}\nOverwrite it with --fresh, or choose another output.",
+                      request_.output.string(), error.what()));
+    }
+    result_.attributes()["created"] = text_attribute(earlier.attributes, "created");
+    if (const auto found = earlier.attributes.find("wall_seconds"); found != earlier.attributes.end())
+      seconds_before_ = std::get<double>(found->second);
+  }
+
   void fill_attributes(const ScanPlan& plan) {
     auto& attributes = result_.attributes();
     attributes = {{"Conventions", "CF-1.8"},
-                  {"title", fmt::format("Soret scan of {}", plan.simulation)},
+                  {"title", title_of(plan)},
                   {"simulation", plan.simulation},
                   {"config", plan.text()},
                   {"soret_version", kVersion},
