@@ -20,8 +20,9 @@ SORET_HD F rademacher(U word) {
   return from_bits((word & 0x80000000U) ^ bits(constant<F>(1.0F)));
 }
 
-/// Two independent standard normals from two words by Box and Muller. The radius uses all 32 bits of the
-/// first word (largest value 6.77), the angle is exact to 2^-31 of a turn.
+/// Two independent standard normals from two words by Box and Muller, within 4 units in the last place of the
+/// exact map. The radius is that of uniform(first): at most 6.764, and 0 (both numbers vanish) for one word
+/// in 2^25. The angle is all 32 bits of the second word, to 2^-28 of a turn.
 template <class F, class U>
 SORET_HD void normal_pair(U first, U second, F& a, F& b) {
   const F radius = sqrt(-2.0F * log(uniform<F>(first)));

@@ -97,6 +97,7 @@ void fill_unit_sphere(const Stream& stream, std::uint64_t first_block, std::span
   fill_normal(stream, first_block, out);
   double square = 0;
   for (const float x : out) square += static_cast<double>(x) * x;
+  if (square == 0 && !out.empty()) out[0] = 1, square = 1;  // a uniform that rounds to 1 gives radius 0
   const auto scale = 1.0 / std::sqrt(square);
   for (float& x : out) x = static_cast<float>(x * scale);
 }
