@@ -41,6 +41,16 @@ void usage_error(const Usage& usage, std::string_view message) {
   throw ConfigError(fmt::format("{}\n{} --help shows how it is called", message, command_of(usage)));
 }
 
+std::uint64_t natural(const Usage& usage, const Arguments& arguments, const char* option,
+                      std::uint64_t otherwise) {
+  if (!arguments.has(option)) return otherwise;
+  const std::string text = arguments.get(option);
+  const auto number = parse_integer(text);
+  if (!number || *number < 0)
+    usage_error(usage, fmt::format("--{} {}: is not an integer >= 0", option, text));
+  return static_cast<std::uint64_t>(*number);
+}
+
 void require_choice(const Usage& usage, std::string_view option, const std::string& word,
                     const std::vector<std::string>& choices) {
   if (std::ranges::find(choices, word) != choices.end()) return;

@@ -3,6 +3,7 @@
 #include <boost/program_options/options_description.hpp>
 #include <boost/program_options/value_semantic.hpp>
 #include <boost/program_options/variables_map.hpp>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -43,6 +44,10 @@ std::optional<Arguments> read_arguments(const Usage& usage, po::options_descript
 
 /// An error in how the command was called; the message points to its --help.
 [[noreturn]] void usage_error(const Usage& usage, std::string_view message);
+
+/// The option's value as a number >= 0, or `otherwise`. (Boost would read -1 as 2^64 - 1.)
+std::uint64_t natural(const Usage& usage, const Arguments& arguments, const char* option,
+                      std::uint64_t otherwise);
 
 /// Throws ConfigError, naming the nearest, unless `word` is one of `choices`.
 void require_choice(const Usage& usage, std::string_view option, const std::string& word,

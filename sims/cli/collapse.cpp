@@ -74,7 +74,6 @@ void print_result(const Curves& curves, const CollapseResult& result) {
 }  // namespace
 
 void collapse(const Words& words) {
-  const CollapseOptions defaults;
   po::options_description options;
   options.add_options()                                                                                    //
       ("observable", po::value<std::string>()->value_name("NAME"), "what to collapse (soret info lists)")  //
@@ -83,11 +82,9 @@ void collapse(const Words& words) {
       ("rescale", po::value<std::string>()->value_name("KEY=EXP,..."),
        "give exponents, the others are fitted; default auto: all are fitted")  //
       ("reference", po::value<std::string>()->value_name("KEY=VALUE,..."),
-       "where t' = t; default the median of the key's values")  //
-      ("resamples", po::value<std::size_t>()->value_name("N")->default_value(defaults.resamples),
-       "of the bootstrap")  //
-      ("seed", po::value<std::uint64_t>()->value_name("N")->default_value(defaults.seed),
-       "of the bootstrap")  //
+       "where t' = t; default the median of the key's values")                                   //
+      ("resamples", po::value<std::string>()->value_name("N"), "of the bootstrap; default 400")  //
+      ("seed", po::value<std::string>()->value_name("N"), "of the bootstrap; default 1")         //
       ("output,o", po::value<std::string>()->value_name("OUT.h5"),
        "write raw and rescaled curves, master curves and residuals")  //
       ("json", po::bool_switch(), "one JSON object");
@@ -100,8 +97,8 @@ void collapse(const Words& words) {
   if (arguments->has("rescale")) request.fixed = parse_assignments(arguments->get("rescale"), "--rescale");
   if (arguments->has("reference"))
     request.reference = parse_assignments(arguments->get("reference"), "--reference");
-  request.resamples = arguments->get<std::size_t>("resamples");
-  request.seed = arguments->get<std::uint64_t>("seed");
+  request.resamples = natural(kUsage, *arguments, "resamples", request.resamples);
+  request.seed = natural(kUsage, *arguments, "seed", request.seed);
 
   const auto families = extract_curves(store::read(arguments->words[0]), arguments->get("observable"));
   std::vector<CollapseResult> results;

@@ -47,7 +47,6 @@ void print_fit(const Curves& curves, const RateFit& fit) {
 }  // namespace
 
 void fit(const Words& words) {
-  const RateOptions defaults;
   po::options_description options;
   options.add_options()                                                                               //
       ("observable", po::value<std::string>()->value_name("NAME"), "what to fit (soret info lists)")  //
@@ -55,11 +54,9 @@ void fit(const Words& words) {
        "range of steps, the same for all curves; default up to where each curve has moved by the same "
        "amount")  //
       ("reference", po::value<std::string>()->value_name("KEY=VALUE,..."),
-       "where the power law states its amplitude; default the median of the key's values")  //
-      ("resamples", po::value<std::size_t>()->value_name("N")->default_value(defaults.resamples),
-       "of the bootstrap")  //
-      ("seed", po::value<std::uint64_t>()->value_name("N")->default_value(defaults.seed),
-       "of the bootstrap")  //
+       "where the power law states its amplitude; default the median of the key's values")       //
+      ("resamples", po::value<std::string>()->value_name("N"), "of the bootstrap; default 400")  //
+      ("seed", po::value<std::string>()->value_name("N"), "of the bootstrap; default 1")         //
       ("json", po::bool_switch(), "one JSON object");
   const auto arguments = read_arguments(kUsage, options, words);
   if (!arguments) return;
@@ -69,8 +66,8 @@ void fit(const Words& words) {
   if (arguments->has("window")) request.window = parse_window(arguments->get("window"));
   if (arguments->has("reference"))
     request.reference = parse_assignments(arguments->get("reference"), "--reference");
-  request.resamples = arguments->get<std::size_t>("resamples");
-  request.seed = arguments->get<std::uint64_t>("seed");
+  request.resamples = natural(kUsage, *arguments, "resamples", request.resamples);
+  request.seed = natural(kUsage, *arguments, "seed", request.seed);
 
   auto groups = nlohmann::json::array();
   for (const auto& curves : extract_curves(store::read(arguments->words[0]), arguments->get("observable"))) {

@@ -120,6 +120,13 @@ json attributes_json(const store::Attributes& attributes) {
   return all;
 }
 
+/// A number where the text is one.
+json value_json(const std::string& text) {
+  if (const auto integer = parse_integer(text)) return *integer;
+  if (const auto real = parse_real(text)) return *real;
+  return text;
+}
+
 json file_json(const store::Dataset& file, const std::string& name) {
   json report{{"file", name}, {"attributes", attributes_json(file.attributes)}};
   for (const auto& dimension : file.dimensions) report["dimensions"][dimension.name] = dimension.size;
@@ -138,7 +145,7 @@ json file_json(const store::Dataset& file, const std::string& name) {
     for (std::size_t point = 0; point < points.finished.size(); ++point) {
       json one{{"finished", static_cast<bool>(points.finished[point])}, {"diverged", diverged[point]}};
       for (std::size_t axis = 0; axis < points.axes.size(); ++axis)
-        one["settings"][points.axes[axis]] = points.values[point][axis];
+        one["settings"][points.axes[axis]] = value_json(points.values[point][axis]);
       report["points"].push_back(std::move(one));
     }
   }

@@ -29,6 +29,8 @@ constexpr Usage kUsage{
     .fewest = 1,
     .most = 1};
 
+constexpr std::uint64_t kMostThreads = 4096;  // more is a slip of the pen
+
 std::atomic<bool> stop_requested{false};
 static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler may set lock-free atomics only");
 
@@ -55,9 +57,14 @@ sims::Backend read_backend(const Arguments& arguments) {
   using Kind = sims::Backend::Kind;
   const auto name = arguments.get("backend", std::string("auto"));
   require_choice(kUsage, "--backend", name, {"auto", "cpu", "cuda"});
-  const int threads = arguments.get<int>("threads", omp_get_max_threads());
-  if (threads < 1) usage_error(kUsage, fmt::format("--threads {}: at least 1 is needed", threads));
-  return {name == "auto" ? Kind::automatic : name == "cpu" ? Kind::cpu : Kind::cuda, threads};
+  const auto threads =
+      natural(kUsage, arguments, "threads", static_cast<std::uint64_t>(omp_get_max_threads()));
+  if (threads < 1 || threads > kMostThreads)
+    usage_error(kUsage, fmt::format("--threads {}: is not from 1 to {}", threads, kMostThreads));
+  return {name == "auto"  ? Kind::automatic
+          : name == "cpu" ? Kind::cpu
+                          : Kind::cuda,
+          static_cast<int>(threads)};
 }
 
 /// What no single key can tell is checked by the simulation, which does not know the config's name.
@@ -130,7 +137,7 @@ void run(const Words& words) {
        "use the overrides of the config's section [smoke] or [paper]")  //
       ("backend", po::value<std::string>()->value_name("NAME"),
        "auto (the default), cpu or cuda")                                                            //
-      ("threads", po::value<int>()->value_name("N"), "CPU threads; default all")                     //
+      ("threads", po::value<std::string>()->value_name("N"), "CPU threads; default all")             //
       ("shard", po::value<std::string>()->value_name("I/N"), "run part I of N only, I from 1 to N")  //
       ("fresh", po::bool_switch(), "start over, whatever the output holds")                          //
       ("quiet", po::bool_switch(), "no progress line")                                               //

@@ -127,6 +127,8 @@ TEST_F(Analysis, WrongNamesAndWindowsAreExplained) {
     EXPECT_EQ(failure({what, "scan.h5", "--observable", "v_norm", "--window", "9:3"}).first, 2);
     EXPECT_EQ(failure({what, "scan.h5", "--observable", "v_norm", "--window", "a:b"}).first, 2);
     EXPECT_EQ(failure({what, "scan.h5", "--observable", "v_norm", "--reference", "batch_size=1"}).first, 2);
+    EXPECT_EQ(failure({what, "scan.h5", "--observable", "v_norm", "--resamples", "-1"}).first, 2);
+    EXPECT_EQ(failure({what, "scan.h5", "--observable", "v_norm", "--resamples", "10"}).first, 2);
   }
   EXPECT_EQ(failure({"collapse", "scan.h5", "--observable", "v_norm", "--rescale", "learning_rat=2"}).first,
             2);

@@ -1,3 +1,4 @@
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -184,6 +185,32 @@ TEST_F(Run, ADatasetThatIsAbsentSaysHowToGetIt) {
   EXPECT_THAT(failure(3, config), AllOf(HasSubstr("none"), HasSubstr("scripts/download_data.sh")));
 }
 
+TEST_F(Run, ADatasetThatIsDamagedIsNamed) {
+  const auto message = [&](const std::string& kind, const std::string& inputs) {
+    return failure(3, "simulation = two_layer\n[network]\ninputs = " + inputs + "\n[data]\nkind = " + kind +
+                          "\npath = data\n");
+  };
+  fs::create_directories(path("data/cifar10"));
+  fs::create_directories(path("data/mnist"));
+  for (const char* name :
+       {"data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch"})
+    folder_.write(std::string("data/cifar10/") + name + ".bin", std::string(3073 * 2 - 1, '\1'));
+  EXPECT_THAT(message("cifar10", "3072"), AllOf(HasSubstr(".bin"), HasSubstr("6145")));
+
+  using namespace std::string_literals;
+  const std::string images = "\0\0\x08\x03\0\0\0\x01\0\0\0\x1c\0\0\0\x1c"s + std::string(28 * 28, '\1');
+  const std::string labels = "\0\0\x08\x01\0\0\0\x01\x05"s;
+  for (const char* part : {"train", "t10k"}) {
+    folder_.write(fmt::format("data/mnist/{}-images-idx3-ubyte", part), images);
+    folder_.write(fmt::format("data/mnist/{}-labels-idx1-ubyte", part), labels);
+  }
+  folder_.write("data/mnist/train-images-idx3-ubyte", images.substr(0, images.size() - 1));
+  EXPECT_THAT(message("mnist", "784"), AllOf(HasSubstr("train-images-idx3-ubyte"), HasSubstr("784")));
+  folder_.write("data/mnist/train-images-idx3-ubyte", images);
+  folder_.write("data/mnist/train-labels-idx1-ubyte", "\0\0\x07\x01\0\0\0\x01\x05"s);
+  EXPECT_THAT(message("mnist", "784"), AllOf(HasSubstr("train-labels-idx1-ubyte"), HasSubstr("0x00000701")));
+}
+
 TEST_F(Run, InfoShowsWhatTheFileHolds) {
   ASSERT_EQ(run({"-o", "out.h5"}).exit_code, 0);
   const auto report = soret({"info", "out.h5", "--json"}, {.folder = folder_.path()}).json();
@@ -194,7 +221,7 @@ TEST_F(Run, InfoShowsWhatTheFileHolds) {
   EXPECT_EQ(report["variables"]["activation_rate"]["dimensions"],
             nlohmann::json({"learning_rate", "batch_size", "step"}));
   EXPECT_EQ(report["attributes"]["simulation"], "two_layer");
-  EXPECT_EQ(report["points"][3]["settings"]["batch_size"], "2");
+  EXPECT_EQ(report["points"][3]["settings"], (nlohmann::json{{"learning_rate", 0.1}, {"batch_size", 2}}));
   EXPECT_EQ(report["points"][3]["diverged"], 0);
 
   const Outcome text = soret({"info", "out.h5"}, {.folder = folder_.path()});
