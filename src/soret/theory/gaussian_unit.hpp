@@ -67,13 +67,16 @@ SORET_HD double tanh_mean_slope(double a, double b) {
   const double weights[kHalf] = {0.189450610455068496,  0.182603415044923589, 0.169156519395002538,
                                  0.149595988816576732,  0.124628971255533872, 0.0951585116824927848,
                                  0.0622535239386478929, 0.0271524594117540949};
-  // The integrand sech^2(b + a z) phi(z) is smooth; beyond |z| = 9 the density is below 1e-17. Panels no
-  // wider than the unit's own scale 1/a keep the rule exact to rounding.
-  const int panels = 18 + static_cast<int>(std::ceil(std::fmin(9 * a, 2000.0)));
-  const double half_width = 9.0 / panels;
+  // The integrand sech^2(u) phi(z), u = b + a z, is below 1e-17 beyond |z| = 9 and beyond |u| = 20. Panels no
+  // wider than 1 in z and 2 in u keep the rule exact to rounding.
+  const double lo = std::fmax(-9.0, (-20 - b) / a);
+  const double hi = std::fmin(9.0, (20 - b) / a);
+  if (!(lo < hi)) return 0;
+  const int panels = static_cast<int>(std::ceil((hi - lo) * (1 + 0.5 * a)));
+  const double half_width = 0.5 * (hi - lo) / panels;
   double total = 0;
   for (int p = 0; p < panels; ++p) {
-    const double centre = -9 + half_width * (2 * p + 1);
+    const double centre = lo + half_width * (2 * p + 1);
     for (int i = 0; i < 2 * kHalf; ++i) {
       const int k = i / 2;
       const double z = centre + (i % 2 == 0 ? -half_width : half_width) * nodes[k];
