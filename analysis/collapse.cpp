@@ -24,6 +24,10 @@ constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 /// Stands for "not considered" where the minimiser needs a finite number.
 constexpr double kForbidden = 1e100;
 
+/// Above this S the curves are, on average, two of their errors apart: they do not collapse. Common random
+/// streams only lower S.
+constexpr double kNoCollapse = 4;
+
 /// What the search needs of a family: its series, the logarithms of key/reference, and which keys are free.
 struct Problem {
   std::vector<Series> series;                   ///< [curve]
@@ -340,6 +344,11 @@ WindowFit window_fit(const Curves& curves, const Problem& problem, const Collaps
                       "or change the window",
                       exponent.key, shortest(options.exponent_min), shortest(options.exponent_max)));
   }
+  if (fit.notes.empty() && fit.quality.reduced_chi2 > kNoCollapse)
+    fit.notes.push_back(fmt::format(
+        "no exponents bring the curves together within their errors (S = {:.3g}, spread {:.2g}% of the "
+        "range): the best compromise is no scaling law",
+        fit.quality.reduced_chi2, fit.quality.spread_percent()));
   return fit;
 }
 

@@ -1,8 +1,8 @@
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "analysis/collapse.hpp"
 #include "soret/base/error.hpp"
@@ -31,14 +31,32 @@ json window_fit_json(const WindowFit& fit) {
   return report;
 }
 
-/// The rescalings that the dataset shows: the stated ones, then the best.
-std::vector<Hypothesis> rescalings(const CollapseResult& result) {
-  auto all = result.hypotheses;
-  Hypothesis best{"best", {}, result.best.quality};
-  for (const auto& exponent : result.best.exponents) best.exponents.push_back(exponent.value);
-  all.push_back(std::move(best));
-  return all;
-}
+/// One family, ready to be tabulated under every rescaling.
+struct View {
+  const Curves* family;
+  const CollapseResult* result;
+  std::vector<Hypothesis> rescalings;       ///< the stated ones, then the best
+  std::vector<std::vector<double>> scales;  ///< [rescaling][curve]
+  std::vector<Series> series;               ///< [curve]
+
+  View(const Curves& curves, const CollapseResult& collapse)
+      : family(&curves), result(&collapse), rescalings(collapse.hypotheses), series(curve_series(curves)) {
+    Hypothesis best{"best", {}, collapse.best.quality};
+    for (const auto& exponent : collapse.best.exponents) best.exponents.push_back(exponent.value);
+    rescalings.push_back(std::move(best));
+    for (const auto& rescaling : rescalings)
+      scales.push_back(time_scales(curves, collapse, rescaling.exponents));
+  }
+
+  double grid_time(std::size_t point) const {
+    const Window window = result->best.window;
+    return window.begin + (window.end - window.begin) * static_cast<double>(point) / (kMasterPoints - 1);
+  }
+  /// The master curve of all curves but `without` (none: series.size()); NaN where there is none.
+  Estimate master(std::size_t rescaling, double time, std::size_t without) const {
+    return master_curve(series, scales[rescaling], time, without).value_or(Estimate{kNaN, kNaN});
+  }
+};
 
 store::Attributes described(const std::string& units, const std::string& long_name) {
   return {{"units", units}, {"long_name", long_name}};
@@ -97,88 +115,58 @@ store::Dataset collapse_dataset(std::span<const Curves> families, std::span<cons
   if (families.empty() || families.size() != results.size())
     throw InputError("a collapse dataset needs as many results as families of curves, and at least one");
   const Curves& first = families.front();
-  const auto names = rescalings(results.front());
-  const std::size_t steps = first.steps.size(), scalings = names.size();
+  std::vector<View> views;
   std::size_t curve_count = 0;
-  for (const auto& family : families) {
-    if (family.observable != first.observable || family.steps != first.steps || family.keys != first.keys)
-      throw InputError("a collapse dataset holds families of one observable with the same keys and steps");
-    curve_count += family.curves.size();
-  }
-  const std::size_t keys = first.keys.size();
-
-  // Names and coordinates.
-  std::vector<std::string> groups, labels, rescaling_names;
-  std::vector<std::int64_t> group_of, step_numbers, grid_numbers;
-  for (const auto& rescaling : names) rescaling_names.push_back(rescaling.name);
-  for (const double step : first.steps) step_numbers.push_back(static_cast<std::int64_t>(step));
-  for (std::size_t g = 0; g < kMasterPoints; ++g) grid_numbers.push_back(static_cast<std::int64_t>(g));
-
-  const auto table = [](std::size_t size) { return std::vector<double>(size, kNaN); };
-  auto key_values = std::vector<std::vector<double>>(keys);
-  auto mean = table(curve_count * steps), error = mean;
-  auto rescaled = table(scalings * curve_count * steps), residual = rescaled, residual_error = rescaled;
-  auto exponents = table(families.size() * scalings * keys);
-  auto exponent_errors = table(families.size() * keys), lows = exponent_errors, highs = exponent_errors;
-  auto references = exponent_errors;
-  auto qualities = table(families.size() * scalings), spreads = qualities;
-  auto grid = table(families.size() * kMasterPoints);
-  auto master = table(families.size() * scalings * kMasterPoints), master_error = master;
-
-  std::size_t curve_index = 0;
   for (std::size_t f = 0; f < families.size(); ++f) {
-    const Curves& family = families[f];
-    const WindowFit& best = results[f].best;
-    const auto all = rescalings(results[f]);
-    const auto series = curve_series(family);
-    groups.push_back(family.group.empty() ? "all" : family.group);
-    for (std::size_t g = 0; g < kMasterPoints; ++g)
-      grid[f * kMasterPoints + g] = best.window.begin + (best.window.end - best.window.begin) *
-                                                            static_cast<double>(g) / (kMasterPoints - 1);
-    for (std::size_t k = 0; k < keys; ++k) {
-      const Exponent& exponent = best.exponents[k];
-      exponent_errors[f * keys + k] = exponent.standard_error;
-      lows[f * keys + k] = exponent.low;
-      highs[f * keys + k] = exponent.high;
-      references[f * keys + k] = exponent.reference;
-    }
-    for (std::size_t s = 0; s < scalings; ++s) {
-      std::copy(all[s].exponents.begin(), all[s].exponents.end(),
-                exponents.begin() + static_cast<std::ptrdiff_t>((f * scalings + s) * keys));
-      qualities[f * scalings + s] = all[s].quality.reduced_chi2;
-      spreads[f * scalings + s] = all[s].quality.spread_percent();
-      const auto scales = time_scales(family, results[f], all[s].exponents);
-      for (std::size_t g = 0; g < kMasterPoints; ++g) {
-        const auto at = master_curve(series, scales, grid[f * kMasterPoints + g], series.size());
-        if (!at) continue;
-        master[(f * scalings + s) * kMasterPoints + g] = at->value;
-        master_error[(f * scalings + s) * kMasterPoints + g] = at->error;
-      }
-      for (std::size_t c = 0; c < family.curves.size(); ++c) {
-        for (std::size_t t = 0; t < steps; ++t) {
-          const std::size_t cell = (s * curve_count + curve_index + c) * steps + t;
-          rescaled[cell] = family.steps[t] * scales[c];
-          const auto at = master_curve(series, scales, rescaled[cell], c);
-          if (!at) continue;
-          residual[cell] = family.curves[c].mean[t] - at->value;
-          residual_error[cell] = std::hypot(family.curves[c].error[t], at->error);
-        }
-      }
-    }
-    for (const auto& curve : family.curves) {
-      labels.push_back(curve.label);
-      group_of.push_back(static_cast<std::int64_t>(f));
-      for (std::size_t k = 0; k < keys; ++k) key_values[k].push_back(curve.keys[k]);
-      std::copy(curve.mean.begin(), curve.mean.end(),
-                mean.begin() + static_cast<std::ptrdiff_t>(curve_index * steps));
-      std::copy(curve.error.begin(), curve.error.end(),
-                error.begin() + static_cast<std::ptrdiff_t>(curve_index * steps));
-      ++curve_index;
-    }
+    if (families[f].observable != first.observable || families[f].steps != first.steps ||
+        families[f].keys != first.keys)
+      throw InputError("a collapse dataset holds families of one observable with the same keys and steps");
+    views.emplace_back(families[f], results[f]);
+    curve_count += families[f].curves.size();
   }
+  const std::size_t steps = first.steps.size(), keys = first.keys.size();
+  const std::size_t rescalings = views.front().rescalings.size();
 
-  const std::string& name = first.observable;
-  const std::string& unit = first.unit;
+  // Tables in the order of their dimensions; curves of all groups stand one after the other.
+  const auto over_curves = [&](auto value) {
+    std::vector<double> table;
+    for (const auto& view : views)
+      for (const auto& curve : view.family->curves) table.push_back(value(curve));
+    return table;
+  };
+  const auto over_steps = [&](auto member) {
+    std::vector<double> table;
+    for (const auto& view : views)
+      for (const auto& curve : view.family->curves)
+        table.insert(table.end(), (curve.*member).begin(), (curve.*member).end());
+    return table;
+  };
+  const auto over_rescaled = [&](auto value) {  // (rescaling, curve, step)
+    std::vector<double> table;
+    for (std::size_t r = 0; r < rescalings; ++r)
+      for (const auto& view : views)
+        for (std::size_t c = 0; c < view.series.size(); ++c)
+          for (std::size_t t = 0; t < steps; ++t)
+            table.push_back(value(view, r, c, t, first.steps[t] * view.scales[r][c]));
+    return table;
+  };
+  const auto over_groups = [&](std::size_t count, auto value) {  // (group, ...)
+    std::vector<double> table;
+    for (const auto& view : views)
+      for (std::size_t i = 0; i < count; ++i) table.push_back(value(view, i));
+    return table;
+  };
+  const auto over_master = [&](auto member) {  // (group, rescaling, grid)
+    return over_groups(rescalings * kMasterPoints, [&](const View& view, std::size_t i) {
+      return view.master(i / kMasterPoints, view.grid_time(i % kMasterPoints), view.series.size()).*member;
+    });
+  };
+  const auto over_keys = [&](auto member) {  // (group, key)
+    return over_groups(
+        keys, [&](const View& view, std::size_t k) { return view.result->best.exponents[k].*member; });
+  };
+
+  const std::string &name = first.observable, &unit = first.unit, &long_name = first.long_name;
   store::Dataset out;
   out.attributes = first.source;
   out.attributes["title"] = fmt::format("Collapse of {}", name);
@@ -186,46 +174,84 @@ store::Dataset collapse_dataset(std::span<const Curves> families, std::span<cons
   out.attributes["observable"] = name;
   out.attributes["bootstrap_resamples"] = static_cast<std::int64_t>(results.front().options.resamples);
   out.attributes["bootstrap_seed"] = static_cast<std::int64_t>(results.front().options.seed);
-  out.dimensions = {{"group", families.size()}, {"rescaling", scalings}, {"key", keys},
-                    {"curve", curve_count},     {"step", steps},         {"grid", kMasterPoints}};
+  out.dimensions = {{"group", families.size()}, {"rescaling", rescalings}, {"key", keys},
+                    {"curve", curve_count},     {"step", steps},           {"grid", kMasterPoints}};
   const auto add = [&](std::string variable, std::vector<std::string> dimensions, auto data,
-                       store::Attributes attributes) {
-    out.variables.push_back(
-        {std::move(variable), std::move(dimensions), std::move(data), std::move(attributes)});
+                       store::Attributes about) {
+    out.variables.push_back({std::move(variable), std::move(dimensions), std::move(data), std::move(about)});
   };
+
+  std::vector<std::string> groups, rescaling_names, labels;
+  std::vector<std::int64_t> group_of_curve;
+  for (const auto& rescaling : views.front().rescalings) rescaling_names.push_back(rescaling.name);
+  for (const auto& family : families) {
+    for (const auto& curve : family.curves) {
+      labels.push_back(curve.label);
+      group_of_curve.push_back(static_cast<std::int64_t>(groups.size()));
+    }
+    groups.push_back(family.group.empty() ? "all" : family.group);
+  }
+  std::vector<std::int64_t> grid(kMasterPoints);
+  std::iota(grid.begin(), grid.end(), 0);
   add("group", {"group"}, groups, described("1", "values of the text axes"));
   add("rescaling", {"rescaling"}, rescaling_names, described("1", "rescaling of time"));
   add("key", {"key"}, first.keys, described("1", "scanned key"));
   add("curve", {"curve"}, labels, described("1", "scan point"));
-  add("step", {"step"}, step_numbers, described("1", "SGD step"));
-  add("grid", {"grid"}, grid_numbers, described("1", "point of the master curve"));
-  add("curve_group", {"curve"}, group_of, described("1", "index of the curve's group"));
+  add("step", {"step"}, std::vector<std::int64_t>(first.steps.begin(), first.steps.end()),
+      described("1", "SGD step"));
+  add("grid", {"grid"}, grid, described("1", "point of the master curve"));
+  add("curve_group", {"curve"}, group_of_curve, described("1", "index of the curve's group"));
   for (std::size_t k = 0; k < keys; ++k)
-    add(first.keys[k], {"curve"}, key_values[k], described(first.key_units[k], first.keys[k]));
-  auto described_mean = described(unit, first.long_name);
-  if (!first.reference.empty()) described_mean["reference"] = first.reference;
-  add(name, {"curve", "step"}, mean, described_mean);
-  add(name + "_stderr", {"curve", "step"}, error, described(unit, "standard error of " + first.long_name));
-  add("rescaled_step", {"rescaling", "curve", "step"}, rescaled,
+    add(first.keys[k], {"curve"}, over_curves([&](const Curve& curve) { return curve.keys[k]; }),
+        described(first.key_units[k], first.keys[k]));
+
+  auto about_mean = described(unit, long_name);
+  if (!first.reference.empty()) about_mean["reference"] = first.reference;
+  add(name, {"curve", "step"}, over_steps(&Curve::mean), about_mean);
+  add(name + "_stderr", {"curve", "step"}, over_steps(&Curve::error),
+      described(unit, "standard error of " + long_name));
+  add("rescaled_step", {"rescaling", "curve", "step"},
+      over_rescaled([](const View&, std::size_t, std::size_t, std::size_t, double time) { return time; }),
       described("1", "rescaled time t' = t prod (key/reference)^exponent"));
-  add(name + "_residual", {"rescaling", "curve", "step"}, residual,
-      described(unit, first.long_name + " minus the master curve of the other curves"));
-  add(name + "_residual_stderr", {"rescaling", "curve", "step"}, residual_error,
+  add(name + "_residual", {"rescaling", "curve", "step"},
+      over_rescaled([](const View& view, std::size_t r, std::size_t c, std::size_t t, double time) {
+        return view.family->curves[c].mean[t] - view.master(r, time, c).value;
+      }),
+      described(unit, long_name + " minus the master curve of the other curves"));
+  add(name + "_residual_stderr", {"rescaling", "curve", "step"},
+      over_rescaled([](const View& view, std::size_t r, std::size_t c, std::size_t t, double time) {
+        return std::hypot(view.family->curves[c].error[t], view.master(r, time, c).error);
+      }),
       described(unit, "standard error of the residual, errors of the curves taken as independent"));
-  add("master_step", {"group", "grid"}, grid, described("1", "rescaled time of the master curve"));
-  add(name + "_master", {"group", "rescaling", "grid"}, master,
-      described(unit, "master curve of " + first.long_name));
-  add(name + "_master_stderr", {"group", "rescaling", "grid"}, master_error,
+
+  add("master_step", {"group", "grid"},
+      over_groups(kMasterPoints, [](const View& view, std::size_t g) { return view.grid_time(g); }),
+      described("1", "rescaled time of the master curve"));
+  add(name + "_master", {"group", "rescaling", "grid"}, over_master(&Estimate::value),
+      described(unit, "master curve of " + long_name));
+  add(name + "_master_stderr", {"group", "rescaling", "grid"}, over_master(&Estimate::error),
       described(unit, "standard error of the master curve, errors of the curves taken as independent"));
-  add("exponent", {"group", "rescaling", "key"}, exponents, described("1", "exponent of the key in t'"));
-  add("reference_value", {"group", "key"}, references, described("1", "value of the key at which t' = t"));
-  add("best_exponent_stderr", {"group", "key"}, exponent_errors,
+
+  add("exponent", {"group", "rescaling", "key"},
+      over_groups(
+          rescalings * keys,
+          [&](const View& view, std::size_t i) { return view.rescalings[i / keys].exponents[i % keys]; }),
+      described("1", "exponent of the key in t'"));
+  add("reference_value", {"group", "key"}, over_keys(&Exponent::reference),
+      described("1", "value of the key at which t' = t"));
+  add("best_exponent_stderr", {"group", "key"}, over_keys(&Exponent::standard_error),
       described("1", "bootstrap standard error of the fitted exponent"));
-  add("best_exponent_low", {"group", "key"}, lows, described("1", "2.5% point of the fitted exponent"));
-  add("best_exponent_high", {"group", "key"}, highs, described("1", "97.5% point of the fitted exponent"));
-  add("quality", {"group", "rescaling"}, qualities,
+  add("best_exponent_low", {"group", "key"}, over_keys(&Exponent::low),
+      described("1", "2.5% point of the fitted exponent"));
+  add("best_exponent_high", {"group", "key"}, over_keys(&Exponent::high),
+      described("1", "97.5% point of the fitted exponent"));
+  add("quality", {"group", "rescaling"},
+      over_groups(rescalings,
+                  [](const View& view, std::size_t r) { return view.rescalings[r].quality.reduced_chi2; }),
       described("1", "Houdayer-Hartmann quality (reduced chi squared) in the window of the fit"));
-  add("spread_percent", {"group", "rescaling"}, spreads,
+  add("spread_percent", {"group", "rescaling"},
+      over_groups(rescalings, [](const View& view,
+                                 std::size_t r) { return view.rescalings[r].quality.spread_percent(); }),
       described("percent", "RMS distance between the curves over their range, in the window of the fit"));
   return out;
 }

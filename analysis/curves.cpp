@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <span>
 
 #include "soret/base/error.hpp"
 #include "soret/base/text.hpp"
@@ -16,13 +17,17 @@ namespace {
 using store::Dataset;
 using store::Variable;
 
-/// A coordinate of the scan: its values over one scan dimension.
+/// A coordinate of the scan.
 struct ScanAxis {
   std::string name;
   std::string unit;
-  std::size_t dimension = 0;   ///< index into the scan dimensions
-  std::vector<double> values;  ///< empty for a text axis
-  std::vector<std::string> texts;
+  std::vector<double> values;      ///< [point]; empty for a text axis
+  std::vector<std::string> texts;  ///< [point]; empty for a numeric axis
+
+  bool is_text() const { return !texts.empty(); }
+  std::string at(std::size_t point) const {
+    return fmt::format("{} = {}", name, is_text() ? texts[point] : shortest(values[point]));
+  }
 };
 
 std::string text_attribute(const Variable& variable, const std::string& name, const std::string& otherwise) {
@@ -38,31 +43,36 @@ std::vector<double> as_reals(const Variable& variable) {
   return variable.reals();
 }
 
-bool is_text(const Variable& variable) {
-  return std::holds_alternative<std::vector<std::string>>(variable.data);
-}
-
-ScanAxis scan_axis(const Variable& variable, std::size_t dimension) {
-  ScanAxis axis{variable.name, text_attribute(variable, "units", "1"), dimension, {}, {}};
-  if (is_text(variable))
-    axis.texts = variable.texts();
+/// Spreads a coordinate over all scan points: the dimension has `extent` places, each held for `stride`
+/// points.
+ScanAxis scan_axis(const Variable& variable, std::size_t points, std::size_t extent, std::size_t stride) {
+  ScanAxis axis{variable.name, text_attribute(variable, "units", "1"), {}, {}};
+  const auto spread = [&](const auto& coordinate, auto& over_points) {
+    for (std::size_t p = 0; p < points; ++p) over_points.push_back(coordinate.at(p / stride % extent));
+  };
+  if (std::holds_alternative<std::vector<std::string>>(variable.data))
+    spread(variable.texts(), axis.texts);
   else
-    axis.values = as_reals(variable);
+    spread(as_reals(variable), axis.values);
   return axis;
 }
 
 /// In a zipped scan every coordinate lies over the one dimension `point`; otherwise each axis is a dimension.
-std::vector<ScanAxis> scan_axes(const Dataset& file, const std::vector<std::string>& scan_dimensions) {
+std::vector<ScanAxis> scan_axes(const Dataset& file, std::span<const std::string> dimensions,
+                                std::size_t points) {
   static const std::set<std::string> kNotSettings = {"point", "diverged", "finished"};
   std::vector<ScanAxis> axes;
-  for (std::size_t d = 0; d < scan_dimensions.size(); ++d) {
-    if (scan_dimensions[d] != "point") {
-      axes.push_back(scan_axis(file.at(scan_dimensions[d]), d));
+  std::size_t stride = points;
+  for (const auto& dimension : dimensions) {
+    const std::size_t extent = file.size(dimension);
+    stride /= extent;
+    if (dimension != "point") {
+      axes.push_back(scan_axis(file.at(dimension), points, extent, stride));
       continue;
     }
     for (const auto& variable : file.variables)
       if (variable.dimensions == std::vector<std::string>{"point"} && !kNotSettings.contains(variable.name))
-        axes.push_back(scan_axis(variable, d));
+        axes.push_back(scan_axis(variable, points, extent, stride));
   }
   return axes;
 }
@@ -90,8 +100,86 @@ std::vector<T> slice(const std::vector<T>& all, std::size_t index, std::size_t c
   return {first, first + static_cast<std::ptrdiff_t>(count)};
 }
 
-bool varies(const std::vector<double>& values) {
-  return std::any_of(values.begin(), values.end(), [&](double value) { return value != values.front(); });
+/// The file's numbers for one observable, scan point by scan point.
+class Records {
+ public:
+  Records(const Dataset& file, const std::string& observable, std::size_t points)
+      : steps_(file.size("step")),
+        blocks_(file.size("block")),
+        means_(file.at(observable).reals()),
+        errors_(file.at(observable + "_stderr").reals()),
+        block_means_(file.at(observable + "_block").reals()),
+        survivors_(file.at("block_trajectories").integers()),
+        diverged_(file.at("diverged").integers()),
+        finished_(file.at("finished").integers()) {
+    const std::size_t records = points * steps_;
+    if (means_.size() != records || errors_.size() != records || block_means_.size() != records * blocks_ ||
+        survivors_.size() != points * blocks_ || diverged_.size() != points || finished_.size() != points)
+      throw InputError(fmt::format(
+          "the sizes of observable '{}' and its errors and blocks do not fit together", observable));
+  }
+
+  /// Without keys and label.
+  Curve curve(std::size_t point) const {
+    Curve curve;
+    curve.mean = slice(means_, point, steps_);
+    curve.error = slice(errors_, point, steps_);
+    curve.blocks = slice(block_means_, point, blocks_ * steps_);
+    for (const auto n : slice(survivors_, point, blocks_)) curve.weights.push_back(static_cast<double>(n));
+    curve.diverged = diverged_[point];
+    return curve;
+  }
+
+  /// Why a point cannot be used; empty if it can.
+  std::string fault(std::size_t point) const {
+    if (finished_[point] == 0) return "not finished";
+    const auto mean = slice(means_, point, steps_);
+    if (std::none_of(mean.begin(), mean.end(), [](double y) { return std::isfinite(y); }))
+      return fmt::format("no surviving trajectory ({} diverged)", diverged_[point]);
+    return {};
+  }
+
+ private:
+  std::size_t steps_, blocks_;
+  const std::vector<double>&means_, &errors_, &block_means_;
+  const std::vector<std::int64_t>&survivors_, &diverged_, &finished_;
+};
+
+/// "learning_rate = 0.05, activation = relu" of those axes that pass.
+std::string label(const std::vector<ScanAxis>& axes, std::size_t point, bool (*pass)(const ScanAxis&)) {
+  std::vector<std::string> parts;
+  for (const auto& axis : axes)
+    if (pass(axis)) parts.push_back(axis.at(point));
+  return fmt::format("{}", fmt::join(parts, ", "));
+}
+
+/// The curves of the given scan points; numeric axes that vary among them become keys, the others constants.
+Curves make_family(Curves family, const Records& records, const std::vector<ScanAxis>& axes,
+                   const std::vector<std::size_t>& points) {
+  std::vector<const ScanAxis*> keys;
+  for (const auto& axis : axes) {
+    if (axis.is_text()) continue;
+    const double first = axis.values[points.front()];
+    if (std::all_of(points.begin(), points.end(), [&](std::size_t p) { return axis.values[p] == first; })) {
+      family.constants[axis.name] = first;
+      continue;
+    }
+    family.constants.erase(axis.name);
+    family.keys.push_back(axis.name);
+    family.key_units.push_back(axis.unit);
+    keys.push_back(&axis);
+  }
+  for (const std::size_t p : points) {
+    Curve curve = records.curve(p);
+    std::vector<std::string> parts;
+    for (const auto* key : keys) {
+      curve.keys.push_back(key->values[p]);
+      parts.push_back(key->at(p));
+    }
+    curve.label = fmt::format("{}", fmt::join(parts, ", "));
+    family.curves.push_back(std::move(curve));
+  }
+  return family;
 }
 
 }  // namespace
@@ -114,27 +202,11 @@ std::vector<Curves> extract_curves(const Dataset& file, const std::string& obser
         fmt::format("observable '{}' is no curve over 'step' (its dimensions: {}); choose one of {}",
                     observable, fmt::join(variable.dimensions, ", "), fmt::join(known, ", ")));
 
-  const std::vector<std::string> scan_dimensions(variable.dimensions.begin(), variable.dimensions.end() - 1);
-  std::vector<std::size_t> shape;
+  const std::span<const std::string> dimensions(variable.dimensions.data(), variable.dimensions.size() - 1);
   std::size_t points = 1;
-  for (const auto& dimension : scan_dimensions) {
-    shape.push_back(file.size(dimension));
-    points *= shape.back();
-  }
-  const auto axes = scan_axes(file, scan_dimensions);
-  const std::size_t steps = file.size("step");
-  const std::size_t blocks = file.size("block");
-  const auto& means = variable.reals();
-  const auto& errors = file.at(observable + "_stderr").reals();
-  const auto& block_means = file.at(observable + "_block").reals();
-  const auto& survivors = file.at("block_trajectories").integers();
-  const auto& diverged = file.at("diverged").integers();
-  const auto& finished = file.at("finished").integers();
-  if (means.size() != points * steps || errors.size() != means.size() ||
-      block_means.size() != means.size() * blocks || survivors.size() != points * blocks ||
-      diverged.size() != points || finished.size() != points)
-    throw InputError(fmt::format("the sizes of observable '{}' and its errors and blocks do not fit together",
-                                 observable));
+  for (const auto& dimension : dimensions) points *= file.size(dimension);
+  const Records records(file, observable, points);
+  const auto axes = scan_axes(file, dimensions, points);
 
   Curves common;
   common.observable = observable;
@@ -143,84 +215,29 @@ std::vector<Curves> extract_curves(const Dataset& file, const std::string& obser
   common.reference = text_attribute(variable, "reference", "");
   common.constants = config_constants(file.attributes);
   common.steps = as_reals(file.at("step"));
-  common.block_count = blocks;
+  common.block_count = file.size("block");
   common.source = file.attributes;
-  for (const auto& axis : axes) common.constants.erase(axis.name);
 
-  // position[axis][point]: where the scan point lies along the axis.
-  std::vector<std::vector<std::size_t>> position(axes.size(), std::vector<std::size_t>(points));
-  for (std::size_t a = 0; a < axes.size(); ++a) {
-    std::size_t stride = 1;
-    for (std::size_t d = axes[a].dimension + 1; d < shape.size(); ++d) stride *= shape[d];
-    for (std::size_t p = 0; p < points; ++p) position[a][p] = p / stride % shape[axes[a].dimension];
-  }
-  const auto describe = [&](std::size_t point, bool text_axes, bool numeric_axes) {
-    std::vector<std::string> parts;
-    for (std::size_t a = 0; a < axes.size(); ++a) {
-      const bool text = !axes[a].texts.empty();
-      if (text && text_axes)
-        parts.push_back(fmt::format("{} = {}", axes[a].name, axes[a].texts[position[a][point]]));
-      if (!text && numeric_axes)
-        parts.push_back(fmt::format("{} = {}", axes[a].name, shortest(axes[a].values[position[a][point]])));
-    }
-    return fmt::format("{}", fmt::join(parts, ", "));
-  };
-
-  std::vector<std::string> skipped;
   std::vector<std::pair<std::string, std::vector<std::size_t>>> groups;  // usable points, in file order
   for (std::size_t p = 0; p < points; ++p) {
-    const std::string name = points == 1 ? "the only scan point" : describe(p, true, true);
-    const auto mean = slice(means, p, steps);
-    if (finished[p] == 0) {
-      skipped.push_back(name + ": not finished");
-    } else if (std::none_of(mean.begin(), mean.end(), [](double y) { return std::isfinite(y); })) {
-      skipped.push_back(fmt::format("{}: no surviving trajectory ({} diverged)", name, diverged[p]));
-    } else {
-      const auto group = describe(p, true, false);
-      auto found =
-          std::find_if(groups.begin(), groups.end(), [&](const auto& g) { return g.first == group; });
-      if (found == groups.end()) found = groups.insert(groups.end(), {group, {}});
-      found->second.push_back(p);
+    if (const auto fault = records.fault(p); !fault.empty()) {
+      const auto name = label(axes, p, [](const ScanAxis&) { return true; });
+      common.skipped.push_back(fmt::format("{}: {}", name.empty() ? "the only scan point" : name, fault));
+      continue;
     }
+    const auto group = label(axes, p, [](const ScanAxis& axis) { return axis.is_text(); });
+    auto found = std::find_if(groups.begin(), groups.end(), [&](const auto& g) { return g.first == group; });
+    if (found == groups.end()) found = groups.insert(groups.end(), {group, {}});
+    found->second.push_back(p);
   }
   if (groups.empty())
     throw InputError(
-        fmt::format("no scan point of '{}' is usable: {}", observable, fmt::join(skipped, "; ")));
+        fmt::format("no scan point of '{}' is usable: {}", observable, fmt::join(common.skipped, "; ")));
 
   std::vector<Curves> families;
   for (const auto& [group, members] : groups) {
-    Curves family = common;
-    family.group = groups.size() > 1 ? group : "";
-    family.skipped = skipped;
-    std::vector<std::size_t> key_axes;
-    for (std::size_t a = 0; a < axes.size(); ++a) {
-      if (!axes[a].texts.empty()) continue;
-      std::vector<double> values;
-      for (const std::size_t p : members) values.push_back(axes[a].values[position[a][p]]);
-      if (varies(values)) {
-        key_axes.push_back(a);
-        family.keys.push_back(axes[a].name);
-        family.key_units.push_back(axes[a].unit);
-      } else {
-        family.constants[axes[a].name] = values.front();
-      }
-    }
-    for (const std::size_t p : members) {
-      Curve curve;
-      std::vector<std::string> parts;
-      for (const std::size_t a : key_axes) {
-        curve.keys.push_back(axes[a].values[position[a][p]]);
-        parts.push_back(fmt::format("{} = {}", axes[a].name, shortest(curve.keys.back())));
-      }
-      curve.label = fmt::format("{}", fmt::join(parts, ", "));
-      curve.mean = slice(means, p, steps);
-      curve.error = slice(errors, p, steps);
-      curve.blocks = slice(block_means, p, blocks * steps);
-      for (const auto n : slice(survivors, p, blocks)) curve.weights.push_back(static_cast<double>(n));
-      curve.diverged = diverged[p];
-      family.curves.push_back(std::move(curve));
-    }
-    families.push_back(std::move(family));
+    families.push_back(make_family(common, records, axes, members));
+    if (groups.size() > 1) families.back().group = group;
   }
   return families;
 }

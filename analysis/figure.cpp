@@ -21,7 +21,7 @@ namespace {
 
 // Inches.
 constexpr double kPanelWidth = 2.7, kPanelHeight = 2.3;
-constexpr double kLeft = 0.72, kGap = 0.3, kRightMargin = 0.15, kTop = 0.2, kTitleLine = 0.16, kBottom = 0.5;
+constexpr double kLeft = 0.78, kGap = 0.3, kRightMargin = 0.15, kTop = 0.2, kTitleLine = 0.16, kBottom = 0.5;
 constexpr double kLegendGap = 0.1, kLegendSample = 0.45, kCharacter = 0.075, kLegendLine = 0.165;
 constexpr double kPixelsPerInch = 220;
 constexpr double kFontSize = 9;  // points
@@ -224,10 +224,11 @@ std::string two_lines(std::string text, std::size_t width) {
                                     : plain(text.substr(0, blank)) + "\\n" + plain(text.substr(blank + 1));
 }
 
+/// The long name up to its explanation ("activation rate: mean over ..."), with the unit.
 std::string y_label(const Curves& curves) {
   constexpr std::size_t kFits = 34;
-  return two_lines(
-      curves.unit == "1" ? curves.long_name : fmt::format("{} ({})", curves.long_name, curves.unit), kFits);
+  const auto name = curves.long_name.substr(0, curves.long_name.find(": "));
+  return two_lines(curves.unit == "1" ? name : fmt::format("{} ({})", name, curves.unit), kFits);
 }
 
 std::string legend_entry(const Curves& curves, const Curve& curve) {

@@ -33,7 +33,8 @@ double excursion(const Series& series) {
 }
 
 /// [curve], see fit_rates.
-std::vector<Window> initial_windows(const std::vector<Series>& series, const RateOptions& options) {
+std::vector<Window> initial_windows(const Curves& curves, const std::vector<Series>& series,
+                                    const RateOptions& options, std::vector<std::string>& notes) {
   if (options.window) return std::vector<Window>(series.size(), *options.window);
   double smallest = std::numeric_limits<double>::infinity();
   for (const auto& one : series) {
@@ -41,11 +42,18 @@ std::vector<Window> initial_windows(const std::vector<Series>& series, const Rat
     if (moved > 0) smallest = std::min(smallest, moved);
   }
   std::vector<Window> windows;
-  for (const auto& one : series) {
+  for (std::size_t i = 0; i < series.size(); ++i) {
+    const Series& one = series[i];
     std::size_t end = 0;
     while (end + 1 < one.time.size() && std::abs(one.value[end] - one.value[0]) < options.change * smallest)
       ++end;
-    end = std::min(std::max(end, kMinRecords - 1), one.time.size() - 1);
+    if (end + 1 < kMinRecords && one.time.size() >= kMinRecords) {
+      end = kMinRecords - 1;
+      notes.push_back(fmt::format(
+          "{}: recorded too coarsely, it moves faster than its first {} records show; the rate "
+          "is a mean over steps {} to {}",
+          curves.curves[i].label, kMinRecords, shortest(one.time.front()), shortest(one.time[end])));
+    }
     windows.push_back({one.time.front(), one.time[end]});
   }
   return windows;
@@ -205,10 +213,10 @@ RateFit fit_rates(const Curves& curves, const RateOptions& options) {
         "'{}' is kept in a single block of trajectories; a bootstrap needs at least two", curves.observable));
   const auto reference = reference_values(curves, options.reference);
   const auto series = curve_series(curves);
-  const auto windows = initial_windows(series, options);
 
   RateFit fit;
   fit.options = options;
+  const auto windows = initial_windows(curves, series, options, fit.notes);
   std::vector<Functional> slopes;
   std::vector<double> values;
   for (std::size_t i = 0; i < series.size(); ++i) {

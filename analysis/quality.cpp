@@ -96,8 +96,11 @@ std::optional<Estimate> master_curve(std::span<const Series> series, std::span<c
   LocalPolynomial polynomial;
   std::size_t terms = 0;
   for (std::size_t k = 0; k < series.size(); ++k) {
-    std::size_t left = 0;
     if (k == without) continue;
+    // One record early, in case the division rounds up.
+    const auto& times = series[k].time;
+    const auto after = std::upper_bound(times.begin(), times.end(), time / scales[k]) - times.begin();
+    auto left = static_cast<std::size_t>(std::max<std::ptrdiff_t>(after - 2, 0));
     terms = std::max(terms, add_neighbours(polynomial, series[k], scales[k], time,
                                            static_cast<std::size_t>(degree) + 1, left));
   }

@@ -114,6 +114,12 @@ TEST(FigureScript, UnitsAreShownAndMarkupIsNotInterpreted) {
   EXPECT_THAT(script, HasSubstr(R"x(set ylabel "loss\\_\\{a\\}\\^b \"x\" (nat)")x"));
 }
 
+TEST(FigureScript, TheExplanationOfALongNameIsLeftOut) {
+  auto row = learning_rates();
+  row.curves.long_name = "activation rate: mean over hidden units of E_x sigma'(W x + b)";
+  EXPECT_THAT(figure_script({&row, 1}, Panels::step, ".png"), HasSubstr("set ylabel \"activation rate\"\n"));
+}
+
 TEST(FigureScript, LogarithmicRecordsHaveALogarithmicAxis) {
   auto row = learning_rates();
   EXPECT_THAT(figure_script({&row, 1}, Panels::step, ".png"), Not(HasSubstr("\nset logscale")));

@@ -108,6 +108,13 @@ TEST(Rates, RatesOfBothSignsHaveNoPowerLaw) {
   EXPECT_TRUE(fit_json(curves, fit).at("power_law").is_null());
 }
 
+TEST(Rates, ACurveFasterThanItsRecordsIsNamed) {
+  const auto curves = family({.steps = every(200, 8000), .noise = 1e-4, .truth = synthetic::relaxation(2)});
+  const auto fit = fit_rates(curves);
+  EXPECT_THAT(fit.notes, Contains(HasSubstr("learning_rate = 0.1: recorded too coarsely")));
+  EXPECT_EQ(fit.rates[2].window.end, 600);
+}
+
 TEST(Rates, BadOptionsAreRefused) {
   const auto curves = family({.steps = every(10, 100), .truth = synthetic::relaxation(2)});
   EXPECT_THROW(fit_rates(curves, {.resamples = 100}), ConfigError);
