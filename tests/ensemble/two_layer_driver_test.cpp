@@ -22,7 +22,7 @@ float rate_for(const Problem& p) {
 
 /// What rounding may do to a parameter in S float steps. Every step rounds the parameter once (eps |theta|)
 /// and moves it by rate * velocity, which carries the relative error of dot products of M and N terms and of
-/// a few function values (20 eps covers exp, tanh and the 2e-7 of normal_cdf). A velocity sums about
+/// a few function values (20 eps covers exp, tanh and the 2.5e-7 of normal_cdf). A velocity sums about
 /// 1/(1-mu) gradients, which largest_velocity already contains. The factor 4 is for what earlier errors do
 /// to later gradients.
 double tolerance(const Problem& p, const Replay& run, int steps) {

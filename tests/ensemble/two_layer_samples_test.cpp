@@ -212,6 +212,19 @@ TEST(TwoLayerInputs, StayInTheirRange) {
   }
 }
 
+// The normals of this sample both vanish (a uniform that rounds to 1, one in 2^25); it must not become NaN.
+TEST(TwoLayerInputs, BallsHoldEverySample) {
+  for (const int inputs : {1, 2}) {
+    Problem p = make_problem({inputs, 3, 1}, Activation::relu, Loss::logistic);
+    p.seed = 1;
+    constexpr std::uint64_t kVanishing = 34994267;
+    const std::vector<float> normals = inputs_of(p, 0, 2 * kVanishing, 1);
+    ASSERT_EQ(normals[0], 0.0F);
+    p.input_kind = Inputs::ball;
+    for (const float x : inputs_of(p, 0, kVanishing, 1)) EXPECT_LE(std::abs(x), 1.0F);
+  }
+}
+
 TEST(TwoLayerInputsStatistics, BallsAreUniform) {
   for (const int inputs : {1, 2, 3, 17}) {
     Problem p = make_problem({inputs, 3, 1}, Activation::relu, Loss::logistic);
@@ -446,6 +459,21 @@ TEST(TwoLayerSamplingStatistics, OrdersAreUniform) {
     ++orders[rank];
   }
   EXPECT_LT(oracle::chi_square_deviation(orders), kFiveSigma);
+}
+
+TEST(TwoLayerSamplingStatistics, OrdersOfTwoEpochsAreIndependent) {
+  constexpr int kSize = 6;
+  constexpr int kEpochs = 6000;
+  const Problem p = numbered(kSize, Sampling::without_replacement);
+  const std::vector<int> all = picks(p, 0, 0, kSize * kEpochs, kSize);
+  for (int here = 0; here < kSize; ++here) {
+    for (int next = 0; next < kSize; ++next) {
+      std::vector<double> pairs(kSize * kSize);
+      for (int e = 0; e + 1 < kEpochs; ++e)
+        ++pairs[all[e * kSize + here] * kSize + all[(e + 1) * kSize + next]];
+      EXPECT_LT(oracle::chi_square_deviation(pairs), kFiveSigma) << here << " then " << next;
+    }
+  }
 }
 
 TEST(TwoLayerSamplingStatistics, PicksWithReplacementAreUniformAndIndependent) {
