@@ -416,6 +416,15 @@ TEST_F(Runner, FreshRunsAgain) {
   EXPECT_EQ(store::read_attributes(file()).at("seed"), store::Attribute(std::int64_t{18}));
 }
 
+TEST_F(Runner, AnInterruptedFreshRunResumesWithoutFresh) {
+  toy::Experiment stopping(plan_);
+  stopping.after_unit = [&](int) { stop_ = true; };
+  RunRequest how = request();
+  how.fresh = true;
+  EXPECT_THAT(message_of<Interrupted>([&] { run_scan(plan_, stopping, how); }),
+              HasSubstr("the same command without --fresh resumes"));
+}
+
 TEST_F(Runner, RefusesTheOutputOfAnotherScan) {
   toy::Experiment stopping(plan_);
   stopping.after_unit = [&](int units) { stop_ = units == 7; };

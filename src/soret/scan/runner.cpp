@@ -110,6 +110,10 @@ std::optional<store::Attributes> earlier_run(const ScanPlan& plan, const Experim
 
 // ---- The run ----
 
+const char* same_command(const RunRequest& request) {
+  return request.fresh ? "the same command without --fresh" : "the same command";
+}
+
 /// Sets the number of OpenMP threads for as long as it lives.
 class ThreadCount {
  public:
@@ -131,9 +135,10 @@ class ScanRun {
       : experiment_(experiment),
         request_(request),
         threads_(threads),
-        identity_(fmt::format("{}\nshard = {}\nbackend = {}\n", plan.text(), request.shard.text(),
-                              experiment.backend())),
         result_(plan, experiment),
+        identity_(fmt::format("{}\nshard {} on {}, {} cells in {} blocks\n", plan.text(),
+                              request.shard.text(), experiment.backend(), result_.cells(),
+                              result_.blocks().count())),
         journal_(journal_path(request.output)) {
     store::remove_stale_temporaries(request.output);
     store::remove_stale_temporaries(journal_path(request.output));
@@ -186,9 +191,9 @@ class ScanRun {
     if (unfinished > 0) {
       snapshot();
       if (!request_.stop) throw std::logic_error("the experiment left units out");
-      throw Interrupted(
-          fmt::format("interrupted; {} of {} points are finished and kept in {}; the same command resumes",
-                      report.points - unfinished, report.points, request_.output.string()));
+      throw Interrupted(fmt::format("interrupted; {} of {} points are finished and kept in {}; {} resumes",
+                                    report.points - unfinished, report.points, request_.output.string(),
+                                    same_command(request_)));
     }
     result_.attributes()["complete"] = std::int64_t{1};
     write_output();
@@ -301,11 +306,11 @@ class ScanRun {
   Experiment& experiment_;
   const RunRequest& request_;
   int threads_;
-  std::string identity_;
   Clock::time_point start_ = Clock::now();
   Clock::time_point next_snapshot_ = start_ + request_.snapshot_every;
   double seconds_before_ = 0;
   ScanResult result_;
+  std::string identity_;  ///< of everything that the journal's records depend on
   Journal journal_;
   std::map<std::size_t, Pending> pending_;
 };
@@ -352,8 +357,8 @@ RunReport run_scan(const ScanPlan& plan, Experiment& experiment, const RunReques
     run.resume(earlier);
     return run.run();
   } catch (const RunError& error) {
-    throw RunError(fmt::format("{}\nWhat was finished is kept in {} and beside it; the same command resumes.",
-                               error.what(), request.output.string()));
+    throw RunError(fmt::format("{}\nWhat was finished is kept in {} and beside it; {} resumes.", error.what(),
+                               request.output.string(), same_command(request)));
   }
 }
 
