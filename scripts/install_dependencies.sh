@@ -9,7 +9,6 @@ packages=(
   # libraries
   libeigen3-dev                   # linear algebra
   libboost-program-options-dev    # command line and config files
-  libboost-iostreams-dev libboost-filesystem-dev libboost-system-dev libgnuplot-iostream-dev # figures, through gnuplot
   libhdf5-dev                     # result files
   librandom123-dev                # counter-based random numbers
   libgsl-dev                      # special functions, quadrature, minimisers

@@ -9,6 +9,8 @@
 #include "sims/cli/output.hpp"
 #include "sims/simulation.hpp"
 #include "soret/base/error.hpp"
+#include "soret/scan/merge.hpp"
+#include "soret/scan/ranks.hpp"
 #include "soret/scan/runner.hpp"
 
 namespace soret::cli {
@@ -124,6 +126,54 @@ nlohmann::json report_json(const RunReport& report, const RunRequest& request, c
           {"device", experiment.device()}};
 }
 
+/// OUT.h5.rank2of4
+std::filesystem::path part_of(const std::filesystem::path& output, const Shard& shard) {
+  return output.string() + fmt::format(".rank{}of{}", shard.index, shard.count);
+}
+
+/// Every rank of an MPI job runs a shard of the scan beside the output; the first then merges them.
+RunReport run_on_ranks(const Ranks& ranks, const ScanPlan& plan, Experiment& experiment,
+                       const RunRequest& request) {
+  if (request.shard.count > 1)
+    throw ConfigError("--shard: the ranks of an MPI job share the scan points already");
+  if (!request.fresh && holds_complete_scan(plan, experiment, request))
+    return run_scan(plan, experiment, request);
+  if (!request.fresh && std::filesystem::exists(request.output))
+    throw ConfigError(
+        fmt::format("output {}: was begun without MPI; resume it so, or overwrite it with --fresh",
+                    request.output.string()));
+
+  const auto shard = [&](int rank) {
+    return Shard{static_cast<std::size_t>(rank) + 1, static_cast<std::size_t>(ranks.size())};
+  };
+  RunRequest mine = request;
+  mine.shard = shard(ranks.rank());
+  mine.output = part_of(request.output, mine.shard);
+  mine.quiet = request.quiet || ranks.rank() > 0;
+  std::exception_ptr failure;
+  RunReport report;
+  try {
+    report = run_scan(plan, experiment, mine);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  const bool complete = ranks.all(!failure);
+  if (failure) std::rethrow_exception(failure);
+  if (!complete) throw RunError("another rank failed; the same command resumes");
+  report.points = plan.points();
+  report.points_found = static_cast<std::size_t>(ranks.sum(static_cast<std::int64_t>(report.points_found)));
+  report.trajectories = static_cast<std::uint64_t>(ranks.sum(static_cast<std::int64_t>(report.trajectories)));
+  report.diverged = ranks.sum(report.diverged);
+  if (ranks.rank() > 0) return report;
+
+  std::vector<std::filesystem::path> parts;
+  for (int rank = 0; rank < ranks.size(); ++rank) parts.push_back(part_of(request.output, shard(rank)));
+  if (request.fresh) std::filesystem::remove(request.output);
+  merge_shards(parts, request.output);
+  for (const auto& part : parts) std::filesystem::remove(part);
+  return report;
+}
+
 }  // namespace
 
 void run(const Words& words) {
@@ -159,7 +209,10 @@ void run(const Words& words) {
 
   stop_on_signals();
   const auto experiment = prepare(plan, backend, arguments->words[0]);
-  const RunReport report = run_scan(plan, *experiment, request);
+  const Ranks ranks;
+  const RunReport report = ranks.size() > 1 ? run_on_ranks(ranks, plan, *experiment, request)
+                                            : run_scan(plan, *experiment, request);
+  if (ranks.rank() > 0) return;
   if (arguments->flag("json"))
     print_json(report_json(report, request, plan, *experiment));
   else

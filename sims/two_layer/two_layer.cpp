@@ -119,6 +119,7 @@ class TwoLayerExperiment : public Experiment {
     problems_.reserve(plan.points());
     for (std::size_t i = 0; i < plan.points(); ++i) {
       TwoLayerOptions options = two_layer_point(plan.at(i));
+      check_observables(options.problem);
       sets.attach(options);
       problems_.push_back(std::move(options.problem));
     }
@@ -152,9 +153,19 @@ class TwoLayerExperiment : public Experiment {
   }
 
   std::string backend() const override { return "cpu"; }
-  std::string device() const override { return fmt::format("{}, {} threads", cpu_name(), threads_); }
+  std::string device() const override {
+    return fmt::format("{}, {} thread{}", cpu_name(), threads_, threads_ == 1 ? "" : "s");
+  }
 
  private:
+  void check_observables(const Problem& problem) const {
+    if (problem.loss == Loss::squared &&
+        std::ranges::count(record_.observables, two_layer::Observable::accuracy) > 0) {
+      throw ConfigError(
+          "record.observables names accuracy, which network.loss = squared does not have; leave it out");
+    }
+  }
+
   std::vector<Problem> problems_;
   TwoLayerRecord record_;
   std::vector<Observable> observables_;

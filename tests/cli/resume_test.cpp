@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <string>
 #include <thread>
 
@@ -102,6 +103,25 @@ TEST_F(Resume, ASecondRunOnTheSameOutputIsRefused) {
   EXPECT_EQ(second.exit_code, 2);
   EXPECT_THAT(second.err, HasSubstr("another run is writing here"));
   EXPECT_EQ(first.wait().exit_code, 0);
+}
+
+/// Three ranks on one machine; skipped where there is no launcher.
+TEST_F(Resume, MpiRanksGiveTheSameData) {
+#if !defined(SORET_HAVE_MPI)
+  GTEST_SKIP() << "built without MPI";
+#endif
+  if (std::system("command -v mpirun >/dev/null") != 0) GTEST_SKIP() << "no mpirun (Debian: openmpi-bin)";
+  const std::string command = "cd '" + folder_.path().string() +
+                              "' && mpirun --allow-run-as-root --oversubscribe -n 3 '" SORET_BINARY
+                              "' run scan.cfg -o ranks.h5 --threads 1 >out 2>err </dev/null";
+  ASSERT_EQ(std::system(command.c_str()), 0) << read_text(folder_ / "err");
+  ASSERT_EQ(run("whole.h5").exit_code, 0);
+  expect_same_data(folder_ / "ranks.h5", folder_ / "whole.h5");
+  // The parts are gone, and a second run finds nothing to do.
+  for (const auto& entry : fs::directory_iterator(folder_.path()))
+    EXPECT_EQ(entry.path().string().find(".rank"), std::string::npos) << entry.path();
+  ASSERT_EQ(std::system(command.c_str()), 0) << read_text(folder_ / "err");
+  EXPECT_THAT(read_text(folder_ / "out"), HasSubstr("is complete"));
 }
 
 }  // namespace

@@ -155,6 +155,8 @@ TEST(Config, ZipAdvancesAllAxesTogether) {
     EXPECT_DOUBLE_EQ(plan.at(i).real("sgd.learning_rate"),
                      0.1 * static_cast<double>(plan.at(i).integer("sgd.batch_size")));
   EXPECT_THAT(toy("[scan]\nmode = zip\n").shape(), IsEmpty());
+  EXPECT_THAT(toy("[scan]\nmode = zip\n[sgd]\nbatch_size = 1 2 2\nlearning_rate = 0.1 0.1 0.2\n").shape(),
+              ElementsAre(3));
   EXPECT_THAT(
       error_of("[scan]\nmode = zip\n[sgd]\nbatch_size = 1 2\nlearning_rate = 0.1 0.2 0.4\n"),
       AllOf(HasSubstr("a.cfg"), HasSubstr("sgd.learning_rate has 3"), HasSubstr("sgd.batch_size has 2")));

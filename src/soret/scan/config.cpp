@@ -24,8 +24,8 @@ constexpr std::string_view kProfiles[] = {"smoke", "paper"};
 constexpr std::size_t kMostPoints = 10'000'000;  // a run must be able to list its points
 
 /// Dimensions and variables that every result file has.
-constexpr std::string_view kReservedNames[] = {"step",  "trajectory", "block",
-                                               "point", "diverged",   "finished"};
+constexpr std::string_view kReservedNames[] = {
+    "step", "trajectory", "block", "point", "block_trajectories", "diverged", "diverged_by_step", "finished"};
 
 /// "key = value" as somebody wrote it, and where.
 struct Assignment {
@@ -179,7 +179,14 @@ void check_extent(const ScanPlan& plan, const std::string& origin) {
           fmt::format("{}: scan.mode = zip needs axes of equal length, but {} has {} values and {} has {}",
                       origin, plan.axes[0].key, plan.axes[0].values.size(), axis.key, axis.values.size()));
   }
-  if (!plan.zip && points > static_cast<double>(kMostPoints))
+  if (plan.zip) return;
+  for (const auto& axis : plan.axes) {  // zipped axes may repeat a value: the points still differ
+    std::set<std::string_view> seen;
+    for (const auto& value : axis.values)
+      if (!seen.insert(value).second)
+        throw ConfigError(fmt::format("{}: {}: {} stands twice", origin, axis.key, value));
+  }
+  if (points > static_cast<double>(kMostPoints))
     throw ConfigError(fmt::format("{}: the axes make {:.3g} scan points; at most {} are allowed", origin,
                                   points, kMostPoints));
 }

@@ -27,7 +27,8 @@ struct WorkUnit {
 struct UnitResult {
   std::vector<double> values;
   /// Per trajectory: the first recorded step at which it had left finite range, or -1. A diverged
-  /// trajectory's values are ignored at all steps.
+  /// trajectory's values are ignored at all steps. A value that is not finite counts as divergence at that
+  /// step.
   std::vector<std::int64_t> diverged_at;
 };
 

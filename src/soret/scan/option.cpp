@@ -176,7 +176,8 @@ std::vector<std::string> parse_values(const Option& option, std::string_view tex
   std::set<std::string> seen;
   for (const auto& word : words_of(option, text)) {
     values.push_back(canonical(option, word));
-    if (!seen.insert(values.back()).second) throw ConfigError(fmt::format("{} stands twice", values.back()));
+    if (!seen.insert(values.back()).second && option.type == OptionType::list)
+      throw ConfigError(fmt::format("{} stands twice", values.back()));
   }
   if (values.size() > kMostValues) throw ConfigError("more than 100000 values");
 

@@ -337,8 +337,13 @@ Shard parse_shard(std::string_view text) {
   throw ConfigError(fmt::format("--shard {}: write i/n with 1 <= i <= n, for example --shard 1/3", text));
 }
 
+bool holds_complete_scan(const ScanPlan& plan, const Experiment& experiment, const RunRequest& request) {
+  const auto earlier = earlier_run(plan, experiment, request);
+  return earlier && is_complete(*earlier);
+}
+
 RunReport run_scan(const ScanPlan& plan, Experiment& experiment, const RunRequest& request) {
-  if (const auto earlier = earlier_run(plan, experiment, request); earlier && is_complete(*earlier)) {
+  if (holds_complete_scan(plan, experiment, request)) {
     remove_left_over_journal(request.output);
     RunReport report;
     report.already_complete = true;

@@ -48,6 +48,10 @@ struct RunReport {
   double wall_seconds = 0;         ///< of this run
 };
 
+/// True if the output holds this very scan, complete: run_scan would do nothing. Throws as run_scan does for
+/// an output that it would refuse.
+bool holds_complete_scan(const ScanPlan& plan, const Experiment& experiment, const RunRequest& request);
+
 /// Runs every point of the shard that `request.output` does not hold yet.
 ///
 /// The output exists from the start (`complete` = 0) and is replaced as a whole every so often, on
