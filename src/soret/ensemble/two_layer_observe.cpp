@@ -3,8 +3,7 @@
 #include <array>
 #include <cmath>
 
-#include "soret/ensemble/two_layer_step.hpp"
-#include "soret/theory/gaussian_unit.hpp"
+#include "soret/ensemble/two_layer_observables.hpp"
 
 namespace soret::two_layer {
 namespace {
@@ -24,37 +23,10 @@ constexpr std::array<std::string_view, kObservables> kNames = {"activation_rate"
                                                                "accuracy",
                                                                "output_variance"};
 
-bool wants(std::span<const Observable> list, Observable o) {
-  return std::find(list.begin(), list.end(), o) != list.end();
-}
-
-/// Exact averages exist: Gaussian inputs and a piecewise linear or otherwise integrable activation.
-bool exact_activation_rate(const Problem& p) {
-  return p.input_kind == Inputs::gaussian;
-}
-bool exact_moments(const Problem& p) {
-  return p.input_kind == Inputs::gaussian && p.activation == Activation::relu;
-}
-
 double norm(const std::vector<float>& x) {
   double square = 0;
   for (const float value : x) square += static_cast<double>(value) * value;
   return std::sqrt(square);
-}
-
-/// Mean slope E sigma'(u) of one unit, u ~ N(b, a^2).
-double mean_slope(const Problem& p, double a, double b) {
-  switch (p.activation) {
-    case Activation::relu:
-      return theory::relu_activation_rate(a, b);
-    case Activation::leaky_relu:
-      return p.leak + (1 - p.leak) * theory::relu_activation_rate(a, b);
-    case Activation::tanh:
-      return theory::tanh_mean_slope(a, b);
-    case Activation::gelu:
-      break;
-  }
-  return theory::gelu_mean_slope(a, b);
 }
 
 }  // namespace
@@ -68,25 +40,18 @@ std::string_view name(Observable observable) {
 struct Observer::Work {
   Problem problem;
   std::vector<Observable> observables;
-  bool needs_forward = false;   ///< u, h, slope on the probe set
-  bool needs_residual = false;  ///< f, d and the hidden gradients too
-  Matrix x;                     ///< [S][M]
-  Matrix targets;               ///< [S][C]
-  Eigen::VectorXd x_square;     ///< ||x||^2
-  Matrix h, slope;              ///< [S][N]
-  Matrix f, d;                  ///< [S][C]
+  Needs needs;
+  Matrix x;                  ///< [S][M]
+  Matrix targets;            ///< [S][C]
+  Eigen::VectorXd x_square;  ///< ||x||^2
+  Matrix h, slope;           ///< [S][N]
+  Matrix f, d;               ///< [S][C]
   double loss = 0;
   double accuracy = 0;
 
   Work(const Problem& p, std::span<const Observable> list)
-      : problem(p), observables(list.begin(), list.end()) {
-    const bool moments =
-        wants(list, Observable::h_v) || wants(list, Observable::h_w) || wants(list, Observable::h_b);
-    needs_residual = wants(list, Observable::gradient_variance) || wants(list, Observable::loss) ||
-                     wants(list, Observable::accuracy) || wants(list, Observable::output_variance);
-    needs_forward = needs_residual || (moments && !exact_moments(p)) ||
-                    (wants(list, Observable::activation_rate) && !exact_activation_rate(p));
-    if (!needs_forward) return;
+      : problem(p), observables(list.begin(), list.end()), needs(needs_of(list, p.input_kind, p.activation)) {
+    if (!needs.forward) return;
     const SampleSet& probe = *p.probe;
     x = FloatMap(probe.inputs.data(), probe.size, p.inputs).cast<double>();
     targets = FloatMap(probe.targets.data(), probe.size, p.outputs).cast<double>();
@@ -99,29 +64,7 @@ struct Observer::Work {
     slope.resize(h.rows(), h.cols());
     for (Eigen::Index s = 0; s < h.rows(); ++s) {
       for (Eigen::Index i = 0; i < h.cols(); ++i)
-        activate_double(h(s, i) + parameters.b[i], h(s, i), slope(s, i));
-    }
-  }
-
-  /// sigma and sigma' in double.
-  void activate_double(double u, double& value, double& gradient) const {
-    switch (problem.activation) {
-      case Activation::relu:
-        gradient = u > 0 ? 1 : 0;
-        value = u * gradient;
-        break;
-      case Activation::leaky_relu:
-        gradient = u > 0 ? 1 : problem.leak;
-        value = u * gradient;
-        break;
-      case Activation::tanh:
-        value = std::tanh(u);
-        gradient = 1 - value * value;
-        break;
-      case Activation::gelu:
-        value = u * theory::normal_cdf(u);
-        gradient = theory::normal_cdf(u) + u * theory::normal_density(u);
-        break;
+        activate_double(problem.activation, problem.leak, h(s, i) + parameters.b[i], h(s, i), slope(s, i));
     }
   }
 
@@ -133,26 +76,9 @@ struct Observer::Work {
     double total_loss = 0;
     int right = 0;
     for (Eigen::Index s = 0; s < f.rows(); ++s) {
-      if (problem.loss == Loss::logistic) {
-        const double z = f(s, 0);
-        const double y = targets(s, 0);
-        // -[y ln p + (1 - y) ln(1 - p)] = max(z, 0) - z y + ln(1 + e^-|z|)
-        total_loss += std::max(z, 0.0) - z * y + std::log1p(std::exp(-std::abs(z)));
-        d(s, 0) = 1 / (1 + std::exp(-z)) - y;
-        right += (z > 0) == (y > 0.5) ? 1 : 0;
-      } else if (problem.loss == Loss::softmax) {
-        Eigen::Index best = 0;
-        Eigen::Index label = 0;
-        const double largest = f.row(s).maxCoeff(&best);
-        targets.row(s).maxCoeff(&label);
-        const double log_sum = largest + std::log((f.row(s).array() - largest).exp().sum());
-        total_loss += log_sum - f(s, label);
-        d.row(s) = (f.row(s).array() - log_sum).exp() - targets.row(s).array();
-        right += best == label ? 1 : 0;
-      } else {
-        d.row(s) = f.row(s) - targets.row(s);
-        total_loss += 0.5 * d.row(s).squaredNorm();
-      }
+      const Verdict verdict = judge(problem.loss, problem.outputs, &f(s, 0), &targets(s, 0), &d(s, 0));
+      total_loss += verdict.loss;
+      right += verdict.right ? 1 : 0;
     }
     loss = total_loss / static_cast<double>(f.rows());
     accuracy = problem.loss == Loss::squared ? std::nan("")
@@ -206,8 +132,8 @@ struct Observer::Work {
       const FloatMap w(parameters.w.data() + static_cast<std::ptrdiff_t>(i) * m, 1, m);
       const double a = w.cast<double>().norm();
       const double b = parameters.b[i];
-      total[0] += mean_slope(problem, a, b);
-      if (!exact_moments(problem)) continue;
+      total[0] += mean_slope(problem.activation, problem.leak, a, b);
+      if (!exact_moments(problem.input_kind, problem.activation)) continue;
       total[1] += theory::relu_second_moment(a, b);
       total[2] += v_square(i) * theory::relu_input_second_moment(a, b, m) / m;
       total[3] += v_square(i) * theory::relu_activation_rate(a, b);
@@ -225,17 +151,17 @@ Observer::Observer(Observer&&) noexcept = default;
 void Observer::measure(const Parameters& parameters, std::span<double> out) {
   Work& work = *work_;
   const Problem& p = work.problem;
-  if (work.needs_forward) work.forward(parameters);
-  if (work.needs_residual) work.residuals(parameters);
+  if (work.needs.forward) work.forward(parameters);
+  if (work.needs.residual) work.residuals(parameters);
   std::array<double, 4> sampled{};
   std::array<double, 4> exact{};
-  if (work.needs_forward) sampled = work.sampled_moments(parameters);
-  if (exact_activation_rate(p)) exact = work.exact_averages(parameters);
-  const auto& moments = exact_moments(p) ? exact : sampled;
+  if (work.needs.forward) sampled = work.sampled_moments(parameters);
+  if (exact_activation_rate(p.input_kind)) exact = work.exact_averages(parameters);
+  const auto& moments = exact_moments(p.input_kind, p.activation) ? exact : sampled;
   for (std::size_t k = 0; k < work.observables.size(); ++k) {
     switch (work.observables[k]) {
       case Observable::activation_rate:
-        out[k] = exact_activation_rate(p) ? exact[0] : sampled[0];
+        out[k] = exact_activation_rate(p.input_kind) ? exact[0] : sampled[0];
         break;
       case Observable::v_norm:
         out[k] = norm(parameters.v);

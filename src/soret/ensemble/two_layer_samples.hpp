@@ -7,12 +7,21 @@
 
 namespace soret::two_layer {
 
-/// Moves a Gaussian sample onto the ball: radius * u^(1/M) * x / |x|, u uniform.
+/// What takes a Gaussian sample onto the ball: radius * u^(1/M) / |x|, u uniform, `square` = |x|^2. Where all
+/// normals vanish (normal_pair) the sample is the centre.
+template <class F>
+SORET_HD F ball_scale(int inputs, float radius, F u, F square) {
+  const F zero = constant<F>(0.0F);
+  const F scale = radius * soret::exp(soret::log(u) / static_cast<float>(inputs)) / soret::sqrt(square);
+  return select(square > zero, scale, zero);
+}
+
+/// Moves a Gaussian sample onto the ball.
 template <class F>
 SORET_HD void put_in_ball(int inputs, float radius, F u, F* x) {
   F square = constant<F>(0.0F);
   for (int j = 0; j < inputs; ++j) square = fma(x[j], x[j], square);
-  const F scale = radius * soret::exp(soret::log(u) / static_cast<float>(inputs)) / soret::sqrt(square);
+  const F scale = ball_scale(inputs, radius, u, square);
   for (int j = 0; j < inputs; ++j) x[j] = x[j] * scale;
 }
 
@@ -38,8 +47,8 @@ void teacher_outputs(const Problem& problem, const Parameters& teacher, const F*
 
 /// A teacher's outputs to targets: 1 where f > 0 (logistic), one-hot of the first largest (softmax), f itself
 /// (squared).
-template <class F>
-SORET_HD void outputs_to_targets(const Problem& problem, F* f) {
+template <class AnyProblem, class F>
+SORET_HD void outputs_to_targets(const AnyProblem& problem, F* f) {
   const F zero = constant<F>(0.0F);
   const F one = constant<F>(1.0F);
   if (problem.loss == Loss::logistic) {

@@ -43,7 +43,7 @@ class RandomBits {
 };
 
 /// An integer below n < 2^32, exactly uniform up to 2^-32: the high half of word * n.
-inline std::uint32_t below(std::uint32_t word, std::uint32_t n) {
+SORET_HD std::uint32_t below(std::uint32_t word, std::uint32_t n) {
   return static_cast<std::uint32_t>((static_cast<std::uint64_t>(word) * n) >> 32);
 }
 
