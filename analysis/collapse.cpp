@@ -27,6 +27,9 @@ constexpr double kForbidden = 1e100;
 /// Above this S the curves are, on average, two of their errors apart: they do not collapse. Common random
 /// streams only lower S.
 constexpr double kNoCollapse = 4;
+/// Small errors resolve small departures: a spread of this share of the range, in percent, still is a
+/// collapse for practical purposes. Our choice.
+constexpr double kCloseSpread = 3;
 
 /// What the search needs of a family: its series, the logarithms of key/reference, and which keys are free.
 struct Problem {
@@ -344,11 +347,16 @@ WindowFit window_fit(const Curves& curves, const Problem& problem, const Collaps
                       "or change the window",
                       exponent.key, shortest(options.exponent_min), shortest(options.exponent_max)));
   }
-  if (fit.notes.empty() && fit.quality.reduced_chi2 > kNoCollapse)
+  const bool bounded = !fit.notes.empty();
+  const double spread = fit.quality.spread_percent();
+  const bool within_errors = fit.quality.reduced_chi2 <= kNoCollapse;
+  fit.collapses = !bounded && (within_errors || spread <= kCloseSpread);
+  if (!bounded && !within_errors)
     fit.notes.push_back(fmt::format(
         "no exponents bring the curves together within their errors (S = {:.3g}, spread {:.2g}% of the "
-        "range): the best compromise is no scaling law",
-        fit.quality.reduced_chi2, fit.quality.spread_percent()));
+        "range): {}",
+        fit.quality.reduced_chi2, spread,
+        fit.collapses ? "the collapse is close but not exact" : "the best compromise is no scaling law"));
   return fit;
 }
 

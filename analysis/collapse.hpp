@@ -46,6 +46,7 @@ struct WindowFit {
   double noise_time = 0;            ///< eta^2 t / |B| at the window's end; NaN where eta or |B| is unknown
   std::vector<Exponent> exponents;  ///< [key]
   Quality quality;
+  bool collapses = false;            ///< within errors, or to 3% of the range; never at a bound
   std::vector<std::string> notes{};  ///< what to keep in mind about this fit
 };
 

@@ -27,6 +27,7 @@ json window_fit_json(const WindowFit& fit) {
   report["window"] = {
       {"begin", fit.window.begin}, {"end", fit.window.end}, {"eta2_t_over_b", finite_json(fit.noise_time)}};
   report["exponents"] = exponents_json(fit.exponents);
+  report["collapses"] = fit.collapses;
   report["notes"] = fit.notes;
   return report;
 }

@@ -316,6 +316,8 @@ TEST(CollapseStatistics, CurvesThatNoRescalingBringsTogetherAreSaidToBeSo) {
                 return 0.2 + 3 * eta * std::exp(-t / 400);
               }});
   EXPECT_THAT(collapse(curves, kQuick).best.notes, Contains(HasSubstr("no scaling law")));
+  EXPECT_FALSE(collapse(curves, kQuick).best.collapses);
+  EXPECT_TRUE(collapse(scan_of_learning_rates(2), kQuick).best.collapses);
   EXPECT_THAT(collapse(scan_of_learning_rates(2), kQuick).best.notes, testing::IsEmpty());
 }
 
