@@ -42,7 +42,7 @@ SORET_HD ObserveLayout observe_layout(const TeamProblem& p, const TeamShape& s, 
   l.losses = l.outputs + probe * s.outputs;
   l.right = l.losses + probe;
   l.rows = l.right + probe;
-  l.gradients = l.rows + observe_row_slots(s) * s.width;
+  l.gradients = (l.rows + observe_row_slots(s) * s.width + 3) / 4 * 4;  // quads are read whole
   l.inputs = l.gradients + (needs.gradients ? 4 * tile_quads(s) * s.width : 0);
   l.size = l.inputs + (needs.forward ? kProbePass * s.stride() / 2 : 0);
   return l;
