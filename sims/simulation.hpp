@@ -16,7 +16,7 @@ namespace soret::sims {
 
 struct Backend {
   enum class Kind { automatic, cpu, cuda };
-  Kind kind = Kind::automatic;  ///< automatic: CUDA where there is a device and the work is worth it
+  Kind kind = Kind::automatic;  ///< automatic: CUDA where there is a device
   int threads = 1;
 };
 

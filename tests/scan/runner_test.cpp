@@ -102,6 +102,25 @@ TEST_F(Runner, FileHoldsTheStatisticsOfTheTrajectories) {
   }
 }
 
+TEST_F(Runner, FileHoldsWhatIsDerivedFromTheEnsemble) {
+  const store::Dataset result = store::read(reference(plan_));
+  const auto& speed = result.at("speed").reals();
+  const auto& counted = result.at("counted_speed").reals();
+  EXPECT_EQ(result.at("counted_speed").dimensions.back(), "convention");
+  EXPECT_EQ(result.at("convention").texts(), (std::vector<std::string>{"once", "twice"}));
+  ASSERT_EQ(counted.size(), 2 * speed.size());
+  for (std::size_t i = 0; i < speed.size(); ++i) {
+    if (std::isnan(speed[i])) continue;
+    EXPECT_EQ(counted[2 * i], speed[i]);
+    EXPECT_EQ(counted[2 * i + 1], 2 * speed[i]);
+  }
+  const auto& peak = result.at("peak").reals();
+  const auto& density = result.at("density").reals();
+  ASSERT_EQ(peak.size(), result.at("finished").integers().size());
+  EXPECT_EQ(peak[0],
+            *std::max_element(density.begin(), density.begin() + 15));  // cells grow with their index
+}
+
 TEST_F(Runner, FileCountsDivergedTrajectoriesByStep) {
   const store::Dataset data = store::read(reference(plan_));
   for (std::size_t point = 0; point < 6; ++point) {
@@ -181,7 +200,8 @@ import sys
 import xarray
 with xarray.open_dataset(sys.argv[1], engine="h5netcdf") as data:
     assert data["density"].dims == ("drift", "length", "step", "position"), data["density"].dims
-    assert set(data.coords) == {"drift", "length", "step", "position", "block"}, data.coords
+    assert set(data.coords) == {"drift", "length", "step", "position", "convention", "block"}, data.coords
+    assert data["counted_speed"].sel(convention="twice").dims == ("drift", "length", "step")
     assert data["speed"].sel(drift=0.2, length=4).dims == ("step",)
     assert data["speed"].attrs["units"] == "m s-1"
     assert data.attrs["complete"] == 1

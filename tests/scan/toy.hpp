@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <filesystem>
@@ -78,6 +79,14 @@ class Experiment : public soret::Experiment {
   const std::vector<std::int64_t>& record_steps() const override { return kSteps; }
   const std::vector<Coordinate>& coordinates() const override { return coordinates_; }
   std::uint32_t preferred_group(std::size_t) const override { return group_; }
+  const std::vector<DerivedQuantity>& derived() const override { return derived_; }
+  /// The largest mean of all cells; the mean speed times 1 and 2, at every step.
+  std::vector<double> derive(std::size_t, const PointEnsemble& ensemble) const override {
+    std::vector<double> values{*std::ranges::max_element(ensemble.mean)};
+    for (std::size_t step = 0; step < kSteps.size(); ++step)
+      for (const double factor : {1.0, 2.0}) values.push_back(factor * ensemble.mean[step]);
+    return values;
+  }
   double cost(std::size_t point) const override { return 1.0 + static_cast<double>(point % 3); }
   std::string backend() const override { return backend_; }
   std::string device() const override { return "toy"; }
@@ -123,7 +132,10 @@ class Experiment : public soret::Experiment {
   std::atomic<int> units_ = 0;
   std::vector<Observable> observables_{{"speed", "m s-1", "speed of the walker", "seed 002 Eq. 5"},
                                        {"density", "m-1", "density of walkers", "", {"position"}}};
-  std::vector<Coordinate> coordinates_{{"position", "m", "place", {-1.5, 0.25, 7}}};
+  std::vector<Coordinate> coordinates_{{"position", "m", "place", {-1.5, 0.25, 7}, {}},
+                                       {"convention", "1", "how it is counted", {}, {"once", "twice"}}};
+  std::vector<DerivedQuantity> derived_{{{"peak", "1", "largest mean", "", {}}, false},
+                                        {{"counted_speed", "m s-1", "speed", "", {"convention"}}, true}};
 };
 
 /// A test with a folder of its own.

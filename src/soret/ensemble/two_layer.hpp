@@ -151,7 +151,7 @@ bool finite(const Parameters& parameters);
 struct Request {
   std::uint32_t first_trajectory = 0;
   int trajectories = 1;
-  std::span<const std::int64_t> record_steps;  ///< ascending, from 0
+  std::span<const std::int64_t> record_steps;  ///< strictly ascending, none negative
   std::span<const Observable> observables;
   const std::atomic<bool>* stop = nullptr;  ///< when it turns true the run throws Stopped
 };

@@ -24,6 +24,7 @@ struct Needs {
   bool forward;    ///< hidden units and their slopes
   bool residual;   ///< outputs and residuals too
   bool gradients;  ///< gradients of all parameters too
+  bool averages;   ///< E sigma', h_v, h_w or h_b, exact or not
 };
 inline Needs needs_of(std::span<const Observable> list, Inputs inputs, Activation activation) {
   const auto wants = [&](Observable o) { return std::find(list.begin(), list.end(), o) != list.end(); };
@@ -33,7 +34,7 @@ inline Needs needs_of(std::span<const Observable> list, Inputs inputs, Activatio
   const bool moments = wants(Observable::h_v) || wants(Observable::h_w) || wants(Observable::h_b);
   const bool forward = residual || (moments && !exact_moments(inputs, activation)) ||
                        (wants(Observable::activation_rate) && !exact_activation_rate(inputs));
-  return {forward, residual, gradients};
+  return {forward, residual, gradients, moments || wants(Observable::activation_rate)};
 }
 
 /// Mean slope E sigma'(u) of one unit, u ~ N(b, a^2).

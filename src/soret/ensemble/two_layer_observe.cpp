@@ -156,7 +156,7 @@ void Observer::measure(const Parameters& parameters, std::span<double> out) {
   std::array<double, 4> sampled{};
   std::array<double, 4> exact{};
   if (work.needs.forward) sampled = work.sampled_moments(parameters);
-  if (exact_activation_rate(p.input_kind)) exact = work.exact_averages(parameters);
+  if (work.needs.averages && exact_activation_rate(p.input_kind)) exact = work.exact_averages(parameters);
   const auto& moments = exact_moments(p.input_kind, p.activation) ? exact : sampled;
   for (std::size_t k = 0; k < work.observables.size(); ++k) {
     switch (work.observables[k]) {

@@ -35,6 +35,22 @@ struct UnitResult {
 /// Thrown inside run() when `stop` turns true: the unit is dropped and redone on resume.
 struct Stopped {};
 
+/// The ensemble of a finished scan point; cells as in UnitResult, all observables one after the other.
+struct PointEnsemble {
+  std::span<const double> mean;   ///< [cell]; NaN without survivors
+  std::span<const double> error;  ///< [cell], standard error; NaN with fewer than two survivors
+  std::vector<std::span<const double>>
+      blocks;  ///< [block][cell], means over the block's survivors; empty without any
+  std::vector<std::int64_t> survivors;  ///< [block]
+};
+
+/// A quantity computed once from the ensemble of a finished point: a prediction, a fit, a chi-square. It
+/// stands in the file over the scan dimensions, the step if `over_steps`, and its own dimensions.
+struct DerivedQuantity {
+  Observable what;
+  bool over_steps = false;
+};
+
 class Experiment {
  public:
   virtual ~Experiment() = default;
@@ -44,6 +60,18 @@ class Experiment {
   virtual const std::vector<Observable>& observables() const = 0;  ///< those that are recorded, in order
   virtual const std::vector<std::int64_t>& record_steps() const = 0;
   virtual const std::vector<Coordinate>& coordinates() const = 0;  ///< of the observables' further dimensions
+  /// What is computed from the ensemble of each point when it is finished.
+  virtual const std::vector<DerivedQuantity>& derived() const {
+    static const std::vector<DerivedQuantity> none;
+    return none;
+  }
+  /// The derived quantities of a point, one after the other, each row-major. Called from one thread at a
+  /// time; the numbers depend on the point and its ensemble alone.
+  virtual std::vector<double> derive(std::size_t /*point*/, const PointEnsemble& /*ensemble*/) const {
+    return {};
+  }
+  /// What the `step` dimension counts.
+  virtual std::string step_name() const { return "SGD step"; }
   /// How many trajectories of a point run together at full speed; units are made of whole multiples of it.
   virtual std::uint32_t preferred_group(std::size_t point) const = 0;
   /// Rough cost of one trajectory of this point, in any fixed unit (for ordering work and for the ETA).

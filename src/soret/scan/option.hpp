@@ -49,12 +49,16 @@ struct Observable {
   std::vector<std::string> dimensions{};  ///< beyond scan axes and step, e.g. {"position"}
 };
 
-/// A dimension that an observable has beyond the scan axes and the step.
+/// A dimension that an observable has beyond the scan axes and the step: numbers, or names where `labels` is
+/// not empty.
 struct Coordinate {
   std::string name;
   std::string unit = "1";
   std::string long_name;
-  std::vector<double> values;
+  std::vector<double> values{};
+  std::vector<std::string> labels{};
+
+  std::size_t size() const { return labels.empty() ? values.size() : labels.size(); }
 };
 
 }  // namespace soret

@@ -47,6 +47,13 @@ Variable axis_variable(const Axis& axis, const std::string& dimension) {
   return variable;
 }
 
+Attributes describe(const Observable& observable, std::string_view suffix) {
+  Attributes all{{"units", observable.unit},
+                 {"long_name", fmt::format("{}{}", observable.long_name, suffix)}};
+  if (!observable.reference.empty()) all["reference"] = observable.reference;
+  return all;
+}
+
 /// Dimension or variable by name, as text for comparing layouts.
 std::map<std::string, std::string> layout(const Dataset& dataset) {
   std::map<std::string, std::string> parts;
@@ -81,7 +88,7 @@ std::map<std::string, std::string> keys_of(const std::string& config) {
 }  // namespace
 
 ScanResult::ScanResult(const ScanPlan& plan, const Experiment& experiment)
-    : blocks_(blocks_for(plan, experiment)), steps_(experiment.record_steps()) {
+    : experiment_(experiment), blocks_(blocks_for(plan, experiment)), steps_(experiment.record_steps()) {
   const std::size_t points = plan.points();
   if (experiment.points() != points)
     throw std::logic_error(
@@ -100,18 +107,23 @@ ScanResult::ScanResult(const ScanPlan& plan, const Experiment& experiment)
   dataset_.dimensions.push_back({"block", blocks_.count()});
   dataset_.dimensions.push_back({"step", steps_.size()});
   for (const Coordinate& coordinate : experiment.coordinates())
-    dataset_.dimensions.push_back({coordinate.name, coordinate.values.size()});
+    dataset_.dimensions.push_back({coordinate.name, coordinate.size()});
 
   for (const Axis& axis : plan.axes) add_variable(axis_variable(axis, zipped ? "point" : axis.name));
   std::vector<std::int64_t> block_index(blocks_.count());
   for (std::uint32_t k = 0; k < blocks_.count(); ++k) block_index[k] = k;
   add_variable({"block", {"block"}, block_index, {{"long_name", "block of trajectories"}, {"units", "1"}}});
-  add_variable({"step", {"step"}, steps_, {{"long_name", "SGD step"}, {"units", "1"}}});
-  for (const Coordinate& coordinate : experiment.coordinates())
-    add_variable({coordinate.name,
-                  {coordinate.name},
-                  coordinate.values,
-                  {{"long_name", coordinate.long_name}, {"units", coordinate.unit}}});
+  add_variable({"step", {"step"}, steps_, {{"long_name", experiment.step_name()}, {"units", "1"}}});
+  for (const Coordinate& coordinate : experiment.coordinates()) {
+    Variable variable{coordinate.name, {coordinate.name}, {}, {{"long_name", coordinate.long_name}}};
+    if (coordinate.labels.empty()) {
+      variable.data = coordinate.values;
+      variable.attributes["units"] = coordinate.unit;
+    } else {
+      variable.data = coordinate.labels;
+    }
+    add_variable(std::move(variable));
+  }
 
   /// Over the scan dimensions, then `further`; all values `empty`.
   const auto add = [&]<class T>(const std::string& name, const std::vector<std::string>& further, T empty,
@@ -129,12 +141,7 @@ ScanResult::ScanResult(const ScanPlan& plan, const Experiment& experiment)
     dimensions.insert(dimensions.end(), observable.dimensions.begin(), observable.dimensions.end());
     std::vector<std::string> with_block{"block"};
     with_block.insert(with_block.end(), dimensions.begin(), dimensions.end());
-    const auto attributes = [&](std::string_view suffix) {
-      Attributes all{{"units", observable.unit},
-                     {"long_name", fmt::format("{}{}", observable.long_name, suffix)}};
-      if (!observable.reference.empty()) all["reference"] = observable.reference;
-      return all;
-    };
+    const auto attributes = [&](std::string_view suffix) { return describe(observable, suffix); };
 
     Slot slot{};
     slot.mean = add(observable.name, dimensions, kNaN, attributes(""));
@@ -147,6 +154,16 @@ ScanResult::ScanResult(const ScanPlan& plan, const Experiment& experiment)
     for (std::size_t cell = 0; cell < slot.size; ++cell)
       step_of_cell_.push_back(steps_[cell / (slot.size / steps_.size())]);
     slots_.push_back(slot);
+  }
+
+  std::size_t derived_size = 0;
+  for (const DerivedQuantity& quantity : experiment.derived()) {
+    std::vector<std::string> dimensions = quantity.what.dimensions;
+    if (quantity.over_steps) dimensions.insert(dimensions.begin(), "step");
+    DerivedSlot slot{derived_size, 0, add(quantity.what.name, dimensions, kNaN, describe(quantity.what, ""))};
+    slot.size = reals(slot.variable).size() / points;
+    derived_size += slot.size;
+    derived_slots_.push_back(slot);
   }
 
   constexpr std::int64_t none = 0;
@@ -198,7 +215,24 @@ void ScanResult::finish(std::size_t point, std::span<const BlockSummary> blocks)
         if (steps_[i] >= at) ++integers(diverged_by_step_)[point * steps_.size() + i];
     }
   }
+  derive(point, statistics, blocks);
   integers(finished_)[point] = 1;
+}
+
+void ScanResult::derive(std::size_t point, const EnsembleStatistics& statistics,
+                        std::span<const BlockSummary> blocks) {
+  if (derived_slots_.empty()) return;
+  PointEnsemble ensemble{statistics.mean, statistics.error, {}, {}};
+  for (const BlockSummary& block : blocks) {
+    ensemble.blocks.emplace_back(block.mean);
+    ensemble.survivors.push_back(block.survivors);
+  }
+  const std::vector<double> values = experiment_.derive(point, ensemble);
+  const DerivedSlot& last = derived_slots_.back();
+  if (values.size() != last.first + last.size)
+    throw std::logic_error("derived quantities have the wrong size");
+  for (const DerivedSlot& slot : derived_slots_)
+    std::copy_n(values.data() + slot.first, slot.size, reals(slot.variable).data() + point * slot.size);
 }
 
 void ScanResult::take_finished(const Dataset& earlier) {

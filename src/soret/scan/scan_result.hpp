@@ -18,6 +18,7 @@
 ///   <observable>_stderr (S, step, E)         its standard error; NaN with fewer than two survivors
 ///   <observable>_block  (S, block, step, E)  mean over the survivors of each block, for the bootstrap
 ///   block_trajectories  (S, block)           survivors of each block
+///   <derived>           (S, [step,] E)       computed from the point's ensemble: predictions, fits
 ///   diverged            (S)                  trajectories that left finite range, left out of all means
 ///   diverged_by_step    (S, step)            how many of them had done so by then
 ///   finished            (S)                  1 where the point is done; elsewhere all data are NaN or 0
@@ -25,7 +26,7 @@ namespace soret {
 
 class ScanResult {
  public:
-  /// All points unfinished.
+  /// All points unfinished. The experiment must outlive it.
   ScanResult(const ScanPlan& plan, const Experiment& experiment);
 
   const Blocks& blocks() const { return blocks_; }
@@ -51,15 +52,24 @@ class ScanResult {
     std::size_t mean, error, block;
   };
 
+  void derive(std::size_t point, const EnsembleStatistics& statistics, std::span<const BlockSummary> blocks);
   std::size_t add_variable(store::Variable variable);
   std::vector<double>& reals(std::size_t variable);
   std::vector<std::int64_t>& integers(std::size_t variable);
 
+  /// Offset and size of a derived quantity in derive()'s numbers, and its variable.
+  struct DerivedSlot {
+    std::size_t first, size;
+    std::size_t variable;
+  };
+
+  const Experiment& experiment_;
   Blocks blocks_;
   std::vector<std::int64_t> steps_;
   std::vector<std::int64_t> step_of_cell_;
   store::Dataset dataset_;
   std::vector<Slot> slots_;
+  std::vector<DerivedSlot> derived_slots_;
   std::size_t block_trajectories_, diverged_, diverged_by_step_, finished_;
 };
 
