@@ -25,8 +25,11 @@ namespace {
 /// Threads of a block that holds several small teams.
 constexpr int kSmallTeamsBlock = 128;
 /// Registers of a thread in such a block, where the teams do not have to share 65536 among them.
-constexpr int kSmallTeamRegisters = 96;
-constexpr int kSmallTeamRegistersAccumulate = 128;
+constexpr int small_team_registers(int quads, bool accumulate) {
+  return (accumulate ? 128 : 96) + (quads > 4 ? 32 : 0);
+}
+/// Teams up to this width observe with more registers.
+constexpr int kNarrowObserver = 512;
 /// Records that wait on the device before the host fetches them.
 constexpr int kRounds = 64;
 /// The host looks at the stop flag and at the divergence marks about this often.
@@ -107,8 +110,8 @@ __global__ void __launch_bounds__(kMaxTeam) advance_memory(Group g, std::int64_t
 /// Observables of every network that is still finite to out[count][kObservables]; marks the others as
 /// diverged at `step`. Each team takes every `teams`-th network and works in its own [size] doubles of
 /// `work`.
-template <bool WHOLE_BLOCK>
-__global__ void __launch_bounds__(kMaxTeam)
+template <bool WHOLE_BLOCK, int REGISTERS>
+__global__ void __maxnreg__(REGISTERS)
     observe_networks(Group g, std::int64_t step, double* work, std::size_t work_size, double* out) {
   const int width = g.shape.width;
   const int first = team_index<WHOLE_BLOCK>(width);
@@ -137,12 +140,13 @@ Advance register_kernel(const TeamShape& s, bool whole_block) {
     return nullptr;
   }
   if (!s.accumulate) {
-    return whole_block ? advance_registers<kTile.quads, false, true, kTile.registers>
-                       : advance_registers<kTile.quads, false, false, kSmallTeamRegisters>;
+    return whole_block
+               ? advance_registers<kTile.quads, false, true, kTile.registers>
+               : advance_registers<kTile.quads, false, false, small_team_registers(kTile.quads, false)>;
   }
   if constexpr (kTile.registers_accumulate > 0) {
     return whole_block ? advance_registers<kTile.quads, true, true, kTile.registers_accumulate>
-                       : advance_registers<kTile.quads, true, false, kSmallTeamRegistersAccumulate>;
+                       : advance_registers<kTile.quads, true, false, small_team_registers(kTile.quads, true)>;
   }
   return nullptr;
 }
@@ -274,11 +278,10 @@ class Resident {
     double* out = out_.data() + static_cast<std::size_t>(round) * g_.count * kObservables;
     const dim3 blocks(observe_blocks());
     const dim3 threads(teams_per_block() * g_.shape.width);
-    if (whole_block_) {
-      observe_networks<true><<<blocks, threads>>>(g_, step, work_.data(), work_size_, out);
-    } else {
-      observe_networks<false><<<blocks, threads>>>(g_, step, work_.data(), work_size_, out);
-    }
+    const auto kernel = !whole_block_                       ? observe_networks<false, 128>
+                        : g_.shape.width <= kNarrowObserver ? observe_networks<true, 128>
+                                                            : observe_networks<true, 64>;
+    kernel<<<blocks, threads>>>(g_, step, work_.data(), work_size_, out);
     SORET_CUDA_CHECK(cudaGetLastError());
   }
 

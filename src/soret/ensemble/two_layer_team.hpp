@@ -100,8 +100,8 @@ struct RegisterTileSize {
   int registers;             ///< weights only
   int registers_accumulate;  ///< weights and their velocity; 0: no such kernel
 };
-inline constexpr RegisterTileSize kRegisterTiles[] = {{1, 64, 72},  {2, 64, 96},  {3, 64, 112}, {4, 64, 112},
-                                                      {6, 64, 128}, {8, 72, 144}, {10, 80, 0},  {13, 96, 0}};
+inline constexpr RegisterTileSize kRegisterTiles[] = {{1, 72, 80},  {2, 72, 96},  {3, 72, 112}, {4, 72, 120},
+                                                      {6, 72, 136}, {8, 80, 144}, {10, 96, 0},  {13, 96, 0}};
 constexpr int max_width(int registers) {
   const int warps = registers > 0 ? 65536 / kTeamGroup / registers : 0;
   return warps * kTeamGroup < kMaxTeam ? warps * kTeamGroup : kMaxTeam;
