@@ -9,6 +9,7 @@ std::span<const Bench> benches() {
   static const std::vector<Bench> all{
       {"two_layer", "ensembles of two-layer networks on the CPU, against the FMA peak and a plain loop",
        two_layer},
+      {"two_layer_cuda", "the same ensembles on the GPU, against its FP32 peak", two_layer_cuda},
   };
   return all;
 }

@@ -96,7 +96,8 @@ void plain_steps(const Problem& p, const DrawnSamples& samples, long steps, Para
   }
 }
 
-/// Throws RunError unless a few steps agree with the double-precision oracle.
+}  // namespace
+
 void verify(const Problem& p, const std::function<Parameters(std::uint32_t, long)>& train, const char* what) {
   constexpr long kSteps = 20;
   const Parameters start = initial_parameters(p, 0);
@@ -126,6 +127,8 @@ void verify(const Problem& p, const std::function<Parameters(std::uint32_t, long
                     what, error, kSteps, tolerance));
   }
 }
+
+namespace {
 
 /// Network-steps per second of all threads together.
 double rate(int threads, int trajectories_per_thread, long steps,
