@@ -1,0 +1,165 @@
+#pragma once
+
+#include <cstdint>
+
+#include "soret/base/host_device.hpp"
+#include "soret/base/math.hpp"
+#if !defined(__CUDACC__)
+#include "soret/base/double_lanes.hpp"
+#endif
+
+/// Elementary functions in double precision, written once from correctly rounded operations for one number or
+/// for eight at once, as math.hpp has them in single precision. Every backend that keeps IEEE arithmetic
+/// gives the same bits; the accuracy of each is tested. F is double or DoubleLanes.
+namespace soret {
+
+#if !defined(__CUDA_ARCH__)
+SORET_HD std::uint64_t bits(double x) {
+  return __builtin_bit_cast(std::uint64_t, x);
+}
+SORET_HD double from_bits(std::uint64_t x) {
+  return __builtin_bit_cast(double, x);
+}
+SORET_HD double fma(double x, double y, double z) {
+  return __builtin_fma(x, y, z);
+}
+SORET_HD double sqrt(double x) {
+  return __builtin_sqrt(x);
+}
+SORET_HD double nearest(double x) {
+  return __builtin_rint(x);
+}
+#else
+__device__ __forceinline__ std::uint64_t bits(double x) {
+  return static_cast<std::uint64_t>(__double_as_longlong(x));
+}
+__device__ __forceinline__ double from_bits(std::uint64_t x) {
+  return __longlong_as_double(static_cast<long long>(x));
+}
+__device__ __forceinline__ double fma(double x, double y, double z) {
+  return __fma_rn(x, y, z);
+}
+__device__ __forceinline__ double sqrt(double x) {
+  return __dsqrt_rn(x);
+}
+__device__ __forceinline__ double nearest(double x) {
+  return ::rint(x);
+}
+#endif
+SORET_HD double select(bool mask, double a, double b) {
+  return mask ? a : b;
+}
+SORET_HD double to_double(std::int64_t x) {
+  return static_cast<double>(x);
+}
+SORET_HD std::int64_t as_signed(std::uint64_t x) {
+  return static_cast<std::int64_t>(x);
+}
+SORET_HD std::uint64_t as_unsigned(std::int64_t x) {
+  return static_cast<std::uint64_t>(x);
+}
+
+/// constant_of<F>(x): x on every lane.
+template <class F>
+SORET_HD F constant_of(double x) {
+  return x - F{};
+}
+
+template <class F>
+SORET_HD F absolute(F x) {
+  return from_bits(bits(x) & std::uint64_t{0x7fffffffffffffff});
+}
+/// |x| with the sign of y.
+template <class F>
+SORET_HD F with_sign(F x, F y) {
+  constexpr std::uint64_t kSign = std::uint64_t{1} << 63;
+  return from_bits((bits(x) & ~kSign) | (bits(y) & kSign));
+}
+
+namespace detail {
+
+/// sin(2 pi r) for |r| <= 1/4; the polynomial is within 2e-19 of it, relatively.
+template <class F>
+SORET_HD F sin_quarter_turn(F r) {
+  const F z = r * r;
+  F p = fma(z, constant_of<F>(0.10089695501646812), constant_of<F>(-0.7177337921413454));
+  p = fma(z, p, constant_of<F>(3.8199280942271643));
+  p = fma(z, p, constant_of<F>(-15.0946416761179));
+  p = fma(z, p, constant_of<F>(42.058693925428685));
+  p = fma(z, p, constant_of<F>(-76.70585975282492));
+  p = fma(z, p, constant_of<F>(81.60524927607362));
+  p = fma(z, p, constant_of<F>(-41.341702240399755));
+  p = fma(z, p, constant_of<F>(6.283185307179586));
+  return p * r;
+}
+
+}  // namespace detail
+
+/// sin(2 pi x), x in turns; error below 3 units in the last place for |x| < 2^51. The reduction is exact.
+template <class F>
+SORET_HD F sin_turns(F x) {
+  const F r = x - nearest(x);
+  const F u = absolute(r);
+  const F folded = select(u > 0.25, 0.5 - u, u);
+  return detail::sin_quarter_turn(with_sign(folded, r));
+}
+
+/// cos(2 pi x), x in turns; absolute error below 4e-16 for |x| < 2^51.
+template <class F>
+SORET_HD F cos_turns(F x) {
+  return detail::sin_quarter_turn(0.25 - absolute(x - nearest(x)));
+}
+
+/// e^x; relative error below 2 units in the last place, saturating at |x| = 708; NaN stays NaN.
+template <class F>
+SORET_HD F exponential(F x) {
+  const F limit = constant_of<F>(708.0);
+  x = select(x > limit, limit, x);
+  x = select(x < -limit, -limit, x);
+  const F magic = constant_of<F>(0x1.8p52);  // adding it rounds to an integer in the low bits
+  const F shifted = fma(x, constant_of<F>(1.4426950408889634), magic);
+  const F n = shifted - magic;
+  // ln 2 in two parts, the first with 32 bits: n times it is exact. |r| <= 0.3466.
+  F r = fma(n, constant_of<F>(-6.93147180369123816490e-01), x);
+  r = fma(n, constant_of<F>(-1.90821492927058770002e-10), r);
+  // Taylor to r^13: the rest is below 5e-18.
+  F p = fma(r, constant_of<F>(1.0 / 6227020800), constant_of<F>(1.0 / 479001600));
+  p = fma(r, p, constant_of<F>(1.0 / 39916800));
+  p = fma(r, p, constant_of<F>(1.0 / 3628800));
+  p = fma(r, p, constant_of<F>(1.0 / 362880));
+  p = fma(r, p, constant_of<F>(1.0 / 40320));
+  p = fma(r, p, constant_of<F>(1.0 / 5040));
+  p = fma(r, p, constant_of<F>(1.0 / 720));
+  p = fma(r, p, constant_of<F>(1.0 / 120));
+  p = fma(r, p, constant_of<F>(1.0 / 24));
+  p = fma(r, p, constant_of<F>(1.0 / 6));
+  p = fma(r, p, constant_of<F>(0.5));
+  p = fma(r * r, p, r) + 1.0;
+  const auto scale = (bits(shifted) << 52) + (std::uint64_t{1023} << 52);  // 2^n
+  return p * from_bits(scale);
+}
+
+/// Natural logarithm of a positive normal number; error below 2 units in the last place.
+template <class F>
+SORET_HD F logarithm(F x) {
+  constexpr std::uint64_t kSqrtHalf = 0x3fe6a09e667f3bcd;
+  const auto i = bits(x);
+  // x = m 2^e with m in [sqrt(1/2), sqrt(2)).
+  const auto e = as_signed(i - kSqrtHalf) >> 52;
+  const F f = from_bits(i - (as_unsigned(e) << 52)) - 1.0;
+  // log(1 + f) = f - f^2/2 + s (f^2/2 + R(s^2)), s = f / (2 + f); R as in FreeBSD's msun, within 2^-58.
+  const F s = f / (2.0 + f);
+  const F z = s * s;
+  F p = fma(z, constant_of<F>(1.479819860511658591e-01), constant_of<F>(1.531383769920937332e-01));
+  p = fma(z, p, constant_of<F>(1.818357216161805012e-01));
+  p = fma(z, p, constant_of<F>(2.222219843214978396e-01));
+  p = fma(z, p, constant_of<F>(2.857142874366239149e-01));
+  p = fma(z, p, constant_of<F>(3.999999999940941908e-01));
+  p = fma(z, p, constant_of<F>(6.666666666666735130e-01));
+  const F half = 0.5 * f * f;
+  const F n = to_double(e);
+  const F tail = fma(n, constant_of<F>(1.90821492927058770002e-10), s * fma(z, p, half));
+  return fma(n, constant_of<F>(6.93147180369123816490e-01), f - (half - tail));
+}
+
+}  // namespace soret
