@@ -21,6 +21,7 @@ enum class Purpose : std::uint32_t {
   dataset_labels = 9,
   bootstrap = 10,
   subset = 11,
+  directions = 12,  ///< along which gradient noise is projected
 };
 
 /// A stream is a function of (seed, purpose, trajectory): block n of it is four 32-bit words. Which blocks
