@@ -11,7 +11,7 @@ if(SORET_STATIC)
   set(CMAKE_FIND_LIBRARY_SUFFIXES .a .so)
   set(Boost_USE_STATIC_LIBS ON)
   set(ZLIB_USE_STATIC_LIBS ON)
-  add_link_options(-static-libgcc -static-libstdc++)
+  add_link_options(-static-libgcc -static-libstdc++ -s)
 endif()
 
 find_package(Threads REQUIRED)
@@ -31,6 +31,11 @@ find_package(nlohmann_json 3.9 QUIET)
 soret_require_found(nlohmann_json_FOUND nlohmann-json3-dev)
 find_path(RANDOM123_INCLUDE_DIR Random123/philox.h)
 soret_require_found(RANDOM123_INCLUDE_DIR librandom123-dev)
+if(NOT SORET_STATIC)  # Debian ships no libmuparser.a
+  find_path(SORET_MUPARSER_INCLUDE_DIR muParser.h)
+  find_library(SORET_MUPARSER_LIBRARY muparser)
+  soret_require_found(SORET_MUPARSER_LIBRARY libmuparser-dev)
+endif()
 find_program(GNUPLOT_PROGRAM gnuplot)
 
 find_package(fmt 9 QUIET)
@@ -49,6 +54,14 @@ if(SORET_STATIC)
   target_link_libraries(soret_openmp INTERFACE ${libgomp} Threads::Threads ${CMAKE_DL_LIBS})
 else()
   target_link_libraries(soret_openmp INTERFACE OpenMP::OpenMP_CXX)
+endif()
+
+# muParser, for fields and landscapes that the user writes as formulas.
+add_library(soret_muparser INTERFACE)
+if(SORET_MUPARSER_LIBRARY)
+  target_include_directories(soret_muparser SYSTEM INTERFACE ${SORET_MUPARSER_INCLUDE_DIR})
+  target_link_libraries(soret_muparser INTERFACE ${SORET_MUPARSER_LIBRARY})
+  target_compile_definitions(soret_muparser INTERFACE SORET_HAVE_MUPARSER=1)
 endif()
 
 # HDF5's C library with the high-level dimension scales, serial build.

@@ -12,6 +12,7 @@ packages=(
   libhdf5-dev                     # result files
   librandom123-dev                # counter-based random numbers
   libgsl-dev                      # special functions, quadrature, minimisers
+  libmuparser-dev                 # formulas in configs
   libfmt-dev                      # text
   nlohmann-json3-dev              # --json
   zlib1g-dev liblzma-dev          # packed datasets

@@ -22,6 +22,8 @@ enum class Purpose : std::uint32_t {
   bootstrap = 10,
   subset = 11,
   directions = 12,  ///< along which gradient noise is projected
+  walk_kicks = 20,
+  walk_start = 21,
 };
 
 /// A stream is a function of (seed, purpose, trajectory): block n of it is four 32-bit words. Which blocks
