@@ -24,6 +24,9 @@ enum class Purpose : std::uint32_t {
   directions = 12,  ///< along which gradient noise is projected
   walk_kicks = 20,
   walk_start = 21,
+  langevin_noise = 30,
+  langevin_start = 31,
+  langevin_signs = 32,  ///< the two-point variables of the weak second-order scheme
 };
 
 /// A stream is a function of (seed, purpose, trajectory): block n of it is four 32-bit words. Which blocks
