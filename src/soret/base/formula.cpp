@@ -1,0 +1,127 @@
+#include "soret/base/formula.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+
+#include "soret/base/error.hpp"
+#include "soret/base/text.hpp"
+
+#if defined(SORET_HAVE_MUPARSER)
+#include <muParser.h>
+#endif
+
+namespace soret {
+
+#if defined(SORET_HAVE_MUPARSER)
+namespace {
+
+/// Places that muParser works on in one call.
+constexpr std::size_t kBulk = 256;
+
+[[noreturn]] void refuse(const std::string& text, std::size_t at, const std::string& what) {
+  throw ConfigError(fmt::format("{} at character {} of the formula\n  {}\n  {}^", what, at + 1, text,
+                                std::string(at, ' ')));
+}
+
+}  // namespace
+
+struct Formula::Parser {
+  Parser(std::string formula, std::vector<std::string> names)
+      : text(std::move(formula)), variables(std::move(names)), values(variables.size()) {
+    if (trim(text).empty()) throw ConfigError("the formula is empty");
+    parser.DefineConst("pi", 3.14159265358979323846);
+    for (std::size_t v = 0; v < variables.size(); ++v) {
+      values[v].fill(0.5);
+      parser.DefineVar(variables[v], values[v].data());
+    }
+    parser.SetExpr(text);
+    try {
+      int results = 0;
+      parser.Eval(results);
+      if (results != 1) refuse(text, text.find(','), "more than one value");
+      parser.Eval(out.data(), 1);
+    } catch (const mu::Parser::exception_type& error) {
+      explain(error);
+    }
+  }
+
+  [[noreturn]] void explain(const mu::Parser::exception_type& error) const {
+    const std::string& token = error.GetToken();
+    const auto at =
+        std::min(static_cast<std::size_t>(std::max(0, static_cast<int>(error.GetPos()))), text.size());
+    switch (error.GetCode()) {
+      case mu::ecUNASSIGNABLE_TOKEN: {
+        std::vector<std::string> known = variables;
+        known.emplace_back("pi");
+        for (const auto& [name, function] : parser.GetFunDef()) known.push_back(name);
+        const std::string hint = did_you_mean(token, known);
+        refuse(text, at,
+               fmt::format("unknown name '{}' (variables are {} and the constant pi{}),", token,
+                           fmt::join(variables, ", "), hint));
+      }
+      case mu::ecUNEXPECTED_EOF:
+        refuse(text, text.size(), "unexpected end");
+      case mu::ecMISSING_PARENS:
+        refuse(text, at, "a ')' is missing");
+      default:
+        refuse(text, at, token.empty() ? "cannot be read" : fmt::format("'{}' cannot be read", token));
+    }
+  }
+
+  std::string text;
+  std::vector<std::string> variables;
+  std::vector<std::array<double, kBulk>> values;
+  std::array<double, kBulk> out{};
+  mu::Parser parser;
+};
+
+void Formula::evaluate(std::span<const double* const> x, std::span<double> results) const {
+  Parser& p = *parser_;
+  for (std::size_t done = 0; done < results.size(); done += kBulk) {
+    const std::size_t n = std::min(kBulk, results.size() - done);
+    for (std::size_t v = 0; v < p.values.size(); ++v) std::copy_n(x[v] + done, n, p.values[v].data());
+    p.parser.Eval(p.out.data(), static_cast<int>(n));
+    std::copy_n(p.out.data(), n, results.data() + done);
+  }
+}
+
+#else
+
+struct Formula::Parser {
+  Parser(std::string, std::vector<std::string>) {
+    throw ConfigError("this build of soret has no muParser and reads no formulas; use a built-in field");
+  }
+  std::string text;
+  std::vector<std::string> variables;
+};
+
+void Formula::evaluate(std::span<const double* const>, std::span<double>) const {}
+
+#endif
+
+double Formula::operator()(std::span<const double> x) const {
+  std::vector<const double*> rows;
+  for (const double& value : x) rows.push_back(&value);
+  double result = 0;
+  evaluate(rows, {&result, 1});
+  return result;
+}
+
+const std::string& Formula::text() const {
+  return parser_->text;
+}
+
+Formula::Formula(std::string text, std::vector<std::string> variables)
+    : parser_(std::make_unique<Parser>(std::move(text), std::move(variables))) {}
+Formula::Formula(const Formula& other) : Formula(other.parser_->text, other.parser_->variables) {}
+Formula& Formula::operator=(const Formula& other) {
+  return *this = Formula(other);
+}
+Formula::Formula(Formula&&) noexcept = default;
+Formula& Formula::operator=(Formula&&) noexcept = default;
+Formula::~Formula() = default;
+
+}  // namespace soret
