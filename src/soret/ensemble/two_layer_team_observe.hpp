@@ -10,11 +10,11 @@ namespace soret::two_layer {
 /// Probe samples taken together: each weight is read once for all of them.
 inline constexpr int kProbePass = 4;
 
-struct DoubleQuad {
+struct alignas(16) DoubleQuad {
   double x, y, z, w;
 };
 
-/// Where things lie in the memory that observe() works in, in doubles.
+/// Where things lie in the memory that TeamObserver works in, in doubles; the quads on even ones (16 bytes).
 struct ObserveLayout {
   int totals;   ///< [8 + C]
   int partial;  ///< of the widest sum
@@ -23,7 +23,7 @@ struct ObserveLayout {
   int outputs;    ///< [probe][C]: f
   int losses;     ///< [probe]
   int right;      ///< [probe]: 0 or 1
-  int rows;       ///< Owned: see RowSlots in observe()
+  int rows;       ///< Owned: see RowSlots in TeamObserver
   int gradients;  ///< Owned DoubleQuads: sum over the probe set of dL/dW
   int inputs;     ///< [kProbePass][stride] floats
   int size;
