@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <utility>
 
 #include "soret/base/lanes.hpp"
 
@@ -14,13 +15,13 @@
 /// the second-level cache.
 namespace soret::panel {
 
-/// Widest tile, in vectors, and the rows that go with it.
+/// Widest tile, in vectors, and its rows.
 inline constexpr int kMaxVecs = 3;
-constexpr int tile_rows(int vecs) {
-  return vecs <= 3 ? 8 : 4;
-}
+inline constexpr int kTileRows = 8;
+/// The combination keeps one row of accumulators and reads its terms once.
+inline constexpr int kMaxCombinationVecs = 8;
 /// Panels have a multiple of this many rows; the rest is zeros.
-inline constexpr int kRowMultiple = 8;
+inline constexpr int kRowMultiple = kTileRows;
 
 namespace detail {
 
@@ -75,35 +76,18 @@ void subtract_outer_tile(int terms, const float* x, int x_stride, const Lanes* a
   }
 }
 
-/// Calls f.template operator()<VECS>(first) over column tiles of near-equal width that cover `vecs`.
-template <class F>
+/// Calls f.template operator()<VECS>(first) over column tiles of near-equal width, at most MAX vectors, that
+/// cover `vecs`.
+template <int MAX, class F>
 void for_column_tiles(int vecs, F&& f) {
-  const int tiles = (vecs + kMaxVecs - 1) / kMaxVecs;
+  const int tiles = (vecs + MAX - 1) / MAX;
   for (int t = 0; t < tiles; ++t) {
     const int first = vecs * t / tiles;
-    switch (vecs * (t + 1) / tiles - first) {
-      case 1:
-        f.template operator()<1>(first);
-        break;
-      case 2:
-        f.template operator()<2>(first);
-        break;
-      case 3:
-        f.template operator()<3>(first);
-        break;
-      case 4:
-        f.template operator()<4>(first);
-        break;
-      case 5:
-        f.template operator()<5>(first);
-        break;
-      case 6:
-        f.template operator()<6>(first);
-        break;
-      default:
-        f.template operator()<7>(first);
-        break;
+    const int width = vecs * (t + 1) / tiles - first;
+    [&]<int... W>(std::integer_sequence<int, W...>) {
+      ((width == W + 1 ? f.template operator()<W + 1>(first) : void()), ...);
     }
+    (std::make_integer_sequence<int, MAX>{});
   }
 }
 
@@ -113,8 +97,8 @@ void for_column_tiles(int vecs, F&& f) {
 /// of 16.
 inline void multiply(int rows, int inner, int vecs, const float* x, int x_stride, const Lanes* b,
                      int b_stride, Lanes* c, int c_stride) {
-  detail::for_column_tiles(vecs, [&]<int VECS>(int first) {
-    constexpr int kRows = tile_rows(VECS);
+  detail::for_column_tiles<kMaxVecs>(vecs, [&]<int VECS>(int first) {
+    constexpr int kRows = kTileRows;
     for (int r = 0; r < rows; r += kRows) {
       detail::multiply_tile<kRows, VECS>(inner, x + static_cast<std::ptrdiff_t>(r) * x_stride, x_stride,
                                          b + first, b_stride,
@@ -126,8 +110,8 @@ inline void multiply(int rows, int inner, int vecs, const float* x, int x_stride
 /// w (width x vecs) -= transpose(x) (width x terms) a (terms x vecs).
 inline void subtract_outer(int width, int terms, int vecs, const float* x, int x_stride, const Lanes* a,
                            int a_stride, Lanes* w, int w_stride) {
-  detail::for_column_tiles(vecs, [&]<int VECS>(int first) {
-    constexpr int kRows = tile_rows(VECS);
+  detail::for_column_tiles<kMaxVecs>(vecs, [&]<int VECS>(int first) {
+    constexpr int kRows = kTileRows;
     int m = 0;
     for (; m + kRows <= width; m += kRows) {
       detail::subtract_outer_tile<kRows, VECS>(terms, x + m, x_stride, a + first, a_stride,
@@ -144,7 +128,7 @@ inline void subtract_outer(int width, int terms, int vecs, const float* x, int x
 /// p (vecs) -= sum_s coefficient[s] a[s].
 inline void subtract_combination(int terms, int vecs, const float* coefficient, const Lanes* a, int a_stride,
                                  Lanes* p) {
-  detail::for_column_tiles(vecs, [&]<int VECS>(int first) {
+  detail::for_column_tiles<kMaxCombinationVecs>(vecs, [&]<int VECS>(int first) {
     Lanes acc[VECS];
 #pragma GCC unroll 8
     for (int j = 0; j < VECS; ++j) acc[j] = p[first + j];

@@ -106,11 +106,12 @@ class Network {
     if (p_.momentum > 0) multiply(w_velocity_, s_.vecs, s_.vecs, u_velocity_, s_.vecs);
   }
 
-  /// Step `s` of the block: pre-activations corrected for the block's earlier steps, gradients, update of V.
-  template <Activation A, Loss L>
-  void step(int s) {
-    const int outputs = p_.outputs;
-    const float per_batch = 1.0F / static_cast<float>(s_.batch);
+  /// Step `s` of the block in three parts, so that several networks can take each part in turn: the parts
+  /// wait for long chains of dependent operations, and those of different networks overlap.
+  ///
+  /// First: pre-activations corrected for the block's earlier steps, hidden units, outputs.
+  template <Activation A>
+  void forward(int s) {
     const int before = s * s_.batch;
     for (int r = before; r < before + s_.batch; ++r) {
       Lanes* u = &u_[static_cast<std::size_t>(r) * s_.width];
@@ -129,10 +130,29 @@ class Network {
       Lanes* h = &h_[static_cast<std::size_t>(r) * s_.vecs];
       Lanes* a = &a_[static_cast<std::size_t>(r) * s_.vecs];
       for (int j = 0; j < s_.vecs; ++j) activate<A>(u[j], p_.leak, h[j], a[j]);
-      float* d = &d_[static_cast<std::size_t>(r) * outputs];
-      for (int c = 0; c < outputs; ++c) d[c] = dot(&v_[static_cast<std::size_t>(c) * s_.vecs], h);
-      residual<L>(outputs, d, &targets_[static_cast<std::size_t>(r) * outputs]);
-      for (int c = 0; c < outputs; ++c) d[c] *= per_batch;
+      float* f = &d_[static_cast<std::size_t>(r) * p_.outputs];
+      for (int c = 0; c < p_.outputs; ++c) f[c] = dot(&v_[static_cast<std::size_t>(c) * s_.vecs], h);
+    }
+  }
+
+  /// Second: residuals of the batch.
+  template <Loss L>
+  void residuals(int s) {
+    const float per_batch = 1.0F / static_cast<float>(s_.batch);
+    for (int r = s * s_.batch; r < (s + 1) * s_.batch; ++r) {
+      float* d = &d_[static_cast<std::size_t>(r) * p_.outputs];
+      residual<L>(p_.outputs, d, &targets_[static_cast<std::size_t>(r) * p_.outputs]);
+      for (int c = 0; c < p_.outputs; ++c) d[c] *= per_batch;
+    }
+  }
+
+  /// Third: hidden gradients, update of V.
+  void backward(int s) {
+    const int outputs = p_.outputs;
+    const int before = s * s_.batch;
+    for (int r = before; r < before + s_.batch; ++r) {
+      Lanes* a = &a_[static_cast<std::size_t>(r) * s_.vecs];
+      const float* d = &d_[static_cast<std::size_t>(r) * outputs];
       for (int j = 0; j < s_.vecs; ++j) {
         Lanes back = d[0] * v_[j];
         for (int c = 1; c < outputs; ++c) {
@@ -277,14 +297,17 @@ template <Activation A, Loss L>
 void advance(std::vector<Network>& networks, std::vector<bool>& alive, const Shape& shape,
              std::span<const std::int64_t> record_steps, const std::atomic<bool>* stop,
              const OnRecord& on_record) {
+  const auto for_alive = [&](const auto& body) {
+    for (std::size_t n = 0; n < networks.size(); ++n) {
+      if (alive[n]) body(networks[n]);
+    }
+  };
   Parameters parameters;
   std::size_t record = 0;
   for (std::int64_t start = 0; record < record_steps.size(); start += shape.steps) {
     check_stop(stop);
     if (std::none_of(alive.begin(), alive.end(), [](bool a) { return a; })) return;
-    for (std::size_t n = 0; n < networks.size(); ++n) {
-      if (alive[n]) networks[n].begin_block(start);
-    }
+    for_alive([&](Network& network) { network.begin_block(start); });
     for (int s = 0; s < shape.steps && record < record_steps.size(); ++s) {
       if (record_steps[record] == start + s) {
         for (std::size_t n = 0; n < networks.size(); ++n) {
@@ -294,13 +317,11 @@ void advance(std::vector<Network>& networks, std::vector<bool>& alive, const Sha
         }
         ++record;
       }
-      for (std::size_t n = 0; n < networks.size(); ++n) {
-        if (alive[n]) networks[n].template step<A, L>(s);
-      }
+      for_alive([&](Network& network) { network.template forward<A>(s); });
+      for_alive([&](Network& network) { network.template residuals<L>(s); });
+      for_alive([&](Network& network) { network.backward(s); });
     }
-    for (std::size_t n = 0; n < networks.size(); ++n) {
-      if (alive[n] && record < record_steps.size()) networks[n].end_block(shape.steps);
-    }
+    if (record < record_steps.size()) for_alive([&](Network& network) { network.end_block(shape.steps); });
   }
 }
 

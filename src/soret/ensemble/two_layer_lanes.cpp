@@ -40,23 +40,28 @@ class LaneSamples {
     for (int l = 0; l < kLanes; ++l) trajectory_[l] = first + static_cast<std::uint32_t>(l);
   }
 
-  /// Draws the inputs of sample n.
+  /// Draws the inputs of sample n: first all words, two blocks at a time, then the numbers in their place.
   void draw(std::uint64_t n) {
     const auto per_sample = static_cast<std::uint64_t>(blocks_per_sample(p_));
     Lanes* const x = ring_.slot(n);
-    for (std::uint64_t q = 0; q < per_sample; ++q) {
-      const auto words = block(Purpose::inputs, n * per_sample + q);
-      Lanes* out = x + 4 * q;
-      if (p_.input_kind == Inputs::uniform) {
-        out[0] = uniform<Lanes>(words.x), out[1] = uniform<Lanes>(words.y);
-        out[2] = uniform<Lanes>(words.z), out[3] = uniform<Lanes>(words.w);
-      } else if (p_.input_kind == Inputs::ball && q + 1 == per_sample) {
-        put_in_ball(p_.inputs, p_.radius, uniform<Lanes>(words.x), x);
-      } else {
-        normal_pair(words.x, words.y, out[0], out[1]);
-        normal_pair(words.z, words.w, out[2], out[3]);
-      }
+    std::uint64_t q = 0;
+    for (; q + 2 <= per_sample; q += 2) {
+      auto a = counters(Purpose::inputs, n * per_sample + q);
+      auto b = counters(Purpose::inputs, n * per_sample + q + 1);
+      philox(a, b, key_);
+      put_words(a, x + 4 * q);
+      put_words(b, x + 4 * q + 4);
     }
+    if (q < per_sample) put_words(block(Purpose::inputs, n * per_sample + q), x + 4 * q);
+
+    if (p_.input_kind == Inputs::uniform) {
+      for (std::uint64_t k = 0; k < 4 * per_sample; ++k) x[k] = uniform<Lanes>(bits(x[k]));
+      return;
+    }
+    const bool ball = p_.input_kind == Inputs::ball;
+    const std::uint64_t normals = 4 * (per_sample - (ball ? 1 : 0));
+    for (std::uint64_t k = 0; k < normals; k += 2) normal_pair(bits(x[k]), bits(x[k + 1]), x[k], x[k + 1]);
+    if (ball) put_in_ball(p_.inputs, p_.radius, uniform<Lanes>(bits(x[normals])), x);
   }
 
   /// Inputs of sample n, one of the last batch_size + 1 drawn: M vectors.
@@ -101,11 +106,16 @@ class LaneSamples {
   }
 
  private:
+  PhiloxBlock<LanesU32> counters(Purpose purpose, std::uint64_t n) const {
+    return {broadcast(static_cast<std::uint32_t>(n)), broadcast(static_cast<std::uint32_t>(n >> 32)),
+            trajectory_, broadcast(static_cast<std::uint32_t>(purpose))};
+  }
   PhiloxBlock<LanesU32> block(Purpose purpose, std::uint64_t n) const {
-    return philox(PhiloxBlock<LanesU32>{broadcast(static_cast<std::uint32_t>(n)),
-                                        broadcast(static_cast<std::uint32_t>(n >> 32)), trajectory_,
-                                        broadcast(static_cast<std::uint32_t>(purpose))},
-                  key_);
+    return philox(counters(purpose, n), key_);
+  }
+  static void put_words(const PhiloxBlock<LanesU32>& words, Lanes* out) {
+    out[0] = from_bits(words.x), out[1] = from_bits(words.y);
+    out[2] = from_bits(words.z), out[3] = from_bits(words.w);
   }
   LanesU32 word(std::uint64_t n) const {
     const auto b = block(Purpose::labels, n / 4);

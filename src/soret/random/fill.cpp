@@ -8,17 +8,15 @@
 namespace soret {
 namespace {
 
-/// Sixteen consecutive blocks. Lane 4 q + i holds block first + 4 i + q, so that a transposition of 4 x 4
-/// words within each quarter register (the cheap kind) brings the words into stream order.
-PhiloxBlock<LanesU32> sixteen_blocks(const Stream& stream, std::uint64_t first) {
+/// Counters of sixteen consecutive blocks. Lane 4 q + i holds block first + 4 i + q, so that a transposition
+/// of 4 x 4 words within each quarter register (the cheap kind) brings the words into stream order.
+PhiloxBlock<LanesU32> sixteen_counters(const Stream& stream, std::uint64_t first) {
   constexpr LanesU32 kOrder = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
   const auto lo = static_cast<std::uint32_t>(first);
   const auto hi = static_cast<std::uint32_t>(first >> 32);
   const LanesU32 x = lo + kOrder;
   const LanesU32 carry = as_unsigned(x < broadcast(lo)) & 1U;
-  return philox(PhiloxBlock<LanesU32>{x, hi + carry, broadcast(stream.trajectory),
-                                      broadcast(static_cast<std::uint32_t>(stream.purpose))},
-                stream.key());
+  return {x, hi + carry, broadcast(stream.trajectory), broadcast(static_cast<std::uint32_t>(stream.purpose))};
 }
 
 template <class V>
@@ -36,18 +34,27 @@ void store_in_stream_order(V x, V y, V z, V w, void* out) {
   __builtin_memcpy(out, rows, sizeof(rows));
 }
 
-/// Calls map(words) -> four vectors for each 64 outputs and puts them in stream order.
+/// Calls map(words, to) for each 64 outputs in turn; it writes them in stream order.
 template <class T, class Map>
 void fill(const Stream& stream, std::uint64_t first_block, std::span<T> out, Map map) {
   constexpr std::size_t kChunk = 4 * kLanes;
   std::size_t done = 0;
-  for (; done + kChunk <= out.size(); done += kChunk) {
-    map(sixteen_blocks(stream, first_block + done / 4), out.data() + done);
+  for (; done + 2 * kChunk <= out.size(); done += 2 * kChunk) {
+    auto a = sixteen_counters(stream, first_block + done / 4);
+    auto b = sixteen_counters(stream, first_block + (done + kChunk) / 4);
+    philox(a, b, stream.key());
+    map(a, out.data() + done);
+    map(b, out.data() + done + kChunk);
   }
-  if (done < out.size()) {
-    T rest[kChunk];
-    map(sixteen_blocks(stream, first_block + done / 4), rest);
-    std::copy_n(rest, out.size() - done, out.data() + done);
+  for (; done < out.size(); done += kChunk) {
+    const auto words = philox(sixteen_counters(stream, first_block + done / 4), stream.key());
+    if (done + kChunk <= out.size()) {
+      map(words, out.data() + done);
+    } else {
+      T rest[kChunk];
+      map(words, rest);
+      std::copy_n(rest, out.size() - done, out.data() + done);
+    }
   }
 }
 
