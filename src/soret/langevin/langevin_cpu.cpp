@@ -1,0 +1,334 @@
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <memory>
+#include <type_traits>
+
+#include "soret/langevin/langevin.hpp"
+#include "soret/langevin/langevin_step.hpp"
+#include "soret/langevin/visit.hpp"
+#include "soret/random/distributions.hpp"
+#include "soret/random/philox.hpp"
+#include "soret/random/stream.hpp"
+
+namespace soret::langevin {
+namespace {
+
+using V = DoubleLanes;
+constexpr int kVectors = kChunk / kDoubleLanes;
+/// Normals drawn ahead of the steps that use them: enough independent Philox blocks to hide their latency,
+/// few enough (8 KB) for the first-level cache.
+constexpr int kNormalsAhead = 64;
+
+/// Block n of the streams of sixteen consecutive walkers.
+PhiloxBlock<LanesU32> blocks(std::uint64_t seed, Purpose purpose, std::uint32_t first_walker,
+                             std::uint64_t n) {
+  constexpr LanesU32 kOrder = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  return philox(PhiloxBlock<LanesU32>{broadcast(static_cast<std::uint32_t>(n)),
+                                      broadcast(static_cast<std::uint32_t>(n >> 32)), first_walker + kOrder,
+                                      broadcast(static_cast<std::uint32_t>(purpose))},
+                Stream{seed, purpose, 0}.key());
+}
+
+/// Normals first_block * 4, ... of the walkers of a chunk: out[number][kChunk].
+void normals(std::uint64_t seed, Purpose purpose, std::uint32_t first_walker, std::uint64_t first_block,
+             int count, float* out) {
+  for (int b = 0; b < count; ++b) {
+    for (int half = 0; half < kChunk; half += kLanes) {
+      const auto words = blocks(seed, purpose, first_walker + half, first_block + b);
+      Lanes n0, n1, n2, n3;
+      normal_pair(words.x, words.y, n0, n1);
+      normal_pair(words.z, words.w, n2, n3);
+      float* const at = out + 4 * b * kChunk + half;
+      store(at, n0);
+      store(at + kChunk, n1);
+      store(at + 2 * kChunk, n2);
+      store(at + 3 * kChunk, n3);
+    }
+  }
+}
+
+V widened(const float* p) {
+  using Floats = float __attribute__((vector_size(32), aligned(4), may_alias));
+  return __builtin_convertvector(*reinterpret_cast<const Floats*>(p), V);
+}
+
+/// The walkers of a chunk.
+struct Chunk {
+  std::uint32_t first_walker = 0;  ///< of all groups
+  std::vector<V> w;                ///< [vector][dimension]
+  std::array<V, kVectors> escaped_at{};
+};
+
+/// Moves chunks forward; one instance per landscape, noise and scheme.
+class Stepper {
+ public:
+  virtual ~Stepper() = default;
+  /// Substeps first, ..., first + count - 1.
+  virtual void advance(Chunk& chunk, std::uint64_t first, std::uint64_t count) = 0;
+};
+
+template <class L, class Step>
+class StepperOf final : public Stepper {
+ public:
+  StepperOf(const L& landscape, const Step& step, const Problem& problem)
+      : landscape_(landscape),
+        step_(step),
+        seed_(problem.seed),
+        target_(problem.target),
+        burn_in_(static_cast<std::uint64_t>(problem.burn_in) * problem.substeps),
+        ahead_(std::max(1, kNormalsAhead / landscape.dimension())),
+        normals_(static_cast<std::size_t>(ahead_ * landscape.dimension() + 6) * kChunk) {
+    const int d = landscape.dimension();
+    if (Step::kSigns) signs_.resize(static_cast<std::size_t>(d) * (d - 1) / 2 * kVectors);
+    scratch_.resize(static_cast<std::size_t>(kScratch + 1) * d);
+  }
+
+  void advance(Chunk& chunk, std::uint64_t first, std::uint64_t count) override {
+    const auto d = static_cast<std::uint64_t>(landscape_.dimension());
+    for (std::uint64_t done = 0; done < count;) {
+      const std::uint64_t begin = first + done;
+      const auto steps = static_cast<int>(std::min<std::uint64_t>(ahead_, count - done));
+      const std::uint64_t first_block = begin * d / 4;
+      const std::uint64_t last_block = ((begin + steps) * d + 3) / 4;
+      normals(seed_, Purpose::langevin_noise, chunk.first_walker, first_block,
+              static_cast<int>(last_block - first_block), normals_.data());
+      const float* const z = normals_.data() + (begin * d - 4 * first_block) * kChunk;
+      if (target_) {
+        take<true>(chunk, begin, steps, z);
+      } else {
+        take<false>(chunk, begin, steps, z);
+      }
+      done += steps;
+    }
+  }
+
+ private:
+  template <bool kTarget>
+  void take(Chunk& chunk, std::uint64_t begin, int steps, const float* z) {
+    constexpr int kD = L::kDimension;
+    if constexpr (kD > 0) {
+      // Copies that stay in registers: the compiler sees every index.
+      V w[kVectors * kD];
+      V scratch[(kScratch + 1) * kD];
+      V escaped[kVectors];
+      std::copy_n(chunk.w.data(), kVectors * kD, w);
+      std::copy_n(chunk.escaped_at.data(), kVectors, escaped);
+      using Local = std::conditional_t<std::is_trivially_copyable_v<L>, const L, const L&>;
+      Local landscape = landscape_;
+      loop<kTarget>(landscape, chunk.first_walker, w, escaped, scratch, begin, steps, z);
+      std::copy_n(w, kVectors * kD, chunk.w.data());
+      std::copy_n(escaped, kVectors, chunk.escaped_at.data());
+    } else {
+      loop<kTarget>(landscape_, chunk.first_walker, chunk.w.data(), chunk.escaped_at.data(), scratch_.data(),
+                    begin, steps, z);
+    }
+  }
+
+  template <bool kTarget>
+  SORET_HD void loop(const L& landscape, std::uint32_t first_walker, V* w, V* escaped, V* scratch,
+                     std::uint64_t begin, int steps, const float* z) {
+    const int d = landscape.dimension();
+    const Step step = step_;
+    const Target target = target_.value_or(Target{});
+    V* const noise = scratch + kScratch * d;
+    for (int s = 0; s < steps; ++s) {
+      if constexpr (Step::kSigns && L::kDimension != 1) draw_signs(first_walker, begin + s, d);
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) {
+        V* const here = w + v * d;
+        for (int k = 0; k < d; ++k)
+          noise[k] = widened(z + (static_cast<std::size_t>(s) * d + k) * kChunk + v * kDoubleLanes);
+        step(landscape, here, noise, signs_.data() + v * (d * (d - 1) / 2), scratch);
+        if constexpr (kTarget) {
+          const V now = constant_of<V>(static_cast<double>(begin + s + 1) - static_cast<double>(burn_in_));
+          const V beyond = target.direction * (here[0] - target.position);
+          escaped[v] = select(beyond >= 0.0, select(now < escaped[v], now, escaped[v]), escaped[v]);
+        }
+      }
+    }
+  }
+
+  /// Bit i of the 128 of block `substep` is sign i.
+  void draw_signs(std::uint32_t first_walker, std::uint64_t substep, int d) {
+    const int pairs = d * (d - 1) / 2;
+    for (int half = 0; half < kChunk / kLanes; ++half) {
+      const auto b = blocks(seed_, Purpose::langevin_signs, first_walker + half * kLanes, substep);
+      const LanesU32 words[4] = {b.x, b.y, b.z, b.w};
+      for (int i = 0; i < pairs; ++i) {
+        const LanesU32 bit = (words[i / 32] >> (i % 32)) & 1U;
+        signs_[(2 * half) * pairs + i] = to_double(as_signed(low_half(bit))) * 2.0 - 1.0;
+        signs_[(2 * half + 1) * pairs + i] = to_double(as_signed(high_half(bit))) * 2.0 - 1.0;
+      }
+    }
+  }
+
+  L landscape_;
+  Step step_;
+  std::uint64_t seed_;
+  std::optional<Target> target_;
+  std::uint64_t burn_in_;
+  int ahead_;                   ///< steps that the drawn normals serve
+  std::vector<float> normals_;  ///< [number][kChunk]
+  std::vector<V> signs_;        ///< [vector][pair]
+  std::vector<V> scratch_;
+};
+
+/// The numbers that the noise structs point to.
+std::vector<double> amplitudes(const Problem& p, double h) {
+  std::vector<double> a = p.noise.factor;
+  for (double& x : a) x *= std::sqrt(p.learning_rate * h / p.batch_size);
+  return a;
+}
+
+template <class L, class Step>
+std::unique_ptr<Stepper> make(const L& landscape, const Step& step, const Problem& problem) {
+  return std::make_unique<StepperOf<L, Step>>(landscape, step, problem);
+}
+
+template <class L, class N>
+std::unique_ptr<Stepper> constant_stepper(const L& landscape, const N& noise, const Problem& p, double h) {
+  // The noise is additive: Milstein's correction vanishes, and Platen's scheme is Heun's.
+  if (p.scheme == Scheme::euler_maruyama || p.scheme == Scheme::milstein)
+    return make(landscape, EulerStep<N>{noise, h}, p);
+  return make(landscape, HeunStep<N>{noise, h}, p);
+}
+
+template <class L>
+std::unique_ptr<Stepper> stepper_on(const L& landscape, const Problem& p, const double* amplitude) {
+  const double h = p.learning_rate / p.substeps;
+  if (p.noise.kind == Noise::Kind::diagonal)
+    return constant_stepper(landscape, DiagonalNoise{amplitude}, p, h);
+  if (p.noise.kind == Noise::Kind::dense) {
+    if constexpr (L::kDimension == 1)
+      return constant_stepper(landscape, DiagonalNoise{amplitude}, p, h);
+    else
+      return constant_stepper(landscape, DenseNoise{amplitude}, p, h);
+  }
+  const double scale = p.learning_rate / p.batch_size;
+  const StateNoise noise{scale * p.noise.base, scale * p.noise.slope, std::sqrt(h)};
+  switch (p.scheme) {
+    case Scheme::milstein:
+      if constexpr (L::kDimension == 1) return make(landscape, MilsteinStep{noise, h}, p);
+      break;
+    case Scheme::heun:
+      return make(landscape, HeunStep<StateNoise>{noise, h}, p);
+    case Scheme::weak2:
+      return make(landscape, Weak2Step{noise, h}, p);
+    case Scheme::euler_maruyama:
+      break;
+  }
+  return make(landscape, EulerStep<StateNoise>{noise, h}, p);
+}
+
+/// Uniform on (0, 1).
+V centred_uniform(LanesU64 words) {
+  return fma(to_double(as_signed(words)), constant_of<V>(0x1p-32), constant_of<V>(0x1p-33));
+}
+
+void start(const Problem& p, Chunk& chunk) {
+  const int d = p.landscape.dimension;
+  const Start& s = p.start;
+  for (int v = 0; v < kVectors; ++v)
+    for (int k = 0; k < d; ++k) chunk.w[v * d + k] = constant_of<V>(s.centre.empty() ? 0.0 : s.centre[k]);
+  if (s.kind == Start::Kind::point) return;
+
+  if (s.kind == Start::Kind::gaussian) {
+    const int count = (d + 3) / 4;
+    std::vector<float> z(static_cast<std::size_t>(4 * count) * kChunk);
+    normals(p.seed, Purpose::langevin_start, chunk.first_walker, 0, count, z.data());
+    for (int v = 0; v < kVectors; ++v)
+      for (int k = 0; k < d; ++k)
+        for (int j = 0; j <= k; ++j)
+          chunk.w[v * d + k] += s.factor[k * d + j] * widened(&z[j * kChunk + v * kDoubleLanes]);
+    return;
+  }
+  for (int b = 0; 4 * b < d; ++b) {
+    for (int half = 0; half < kChunk / kLanes; ++half) {
+      const auto block = blocks(p.seed, Purpose::langevin_start, chunk.first_walker + half * kLanes, b);
+      const LanesU32 words[4] = {block.x, block.y, block.z, block.w};
+      for (int k = 4 * b; k < std::min(d, 4 * b + 4); ++k) {
+        const V u[2] = {centred_uniform(low_half(words[k % 4])), centred_uniform(high_half(words[k % 4]))};
+        for (int q = 0; q < 2; ++q) {
+          V& w = chunk.w[(2 * half + q) * d + k];
+          if (s.kind == Start::Kind::uniform) {
+            w += s.spread * (2.0 * u[q] - 1.0);
+            continue;
+          }
+          const auto cells = static_cast<double>(s.quantiles.size() - 1);
+          for (int i = 0; i < kDoubleLanes; ++i) {
+            const double x = u[q][i] * cells;
+            const auto cell = std::min(static_cast<std::size_t>(x), s.quantiles.size() - 2);
+            const double part = x - static_cast<double>(cell);
+            w[i] = s.quantiles[cell] + part * (s.quantiles[cell + 1] - s.quantiles[cell]);
+          }
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+
+void run_group(const Problem& p, std::uint32_t group, std::span<const std::int64_t> steps,
+               const std::function<void(const Sample&)>& on_sample, const std::atomic<bool>* stop) {
+  // Long stretches are cut so that a stop is noticed within a fraction of a second.
+  constexpr std::uint64_t kStretch = 1U << 16;
+  const int d = p.landscape.dimension;
+  const std::vector<double> amplitude = amplitudes(p, p.learning_rate / p.substeps);
+  const auto stepper = visit(p.landscape, [&](const auto& l) { return stepper_on(l, p, amplitude.data()); });
+  std::vector<double> w(static_cast<std::size_t>(d) * kChunk);
+  std::array<double, kChunk> escaped_at;
+  Chunk chunk;
+  chunk.w.resize(static_cast<std::size_t>(kVectors) * d);
+  for (std::uint32_t first = 0; first < p.walkers; first += kChunk) {
+    chunk.first_walker = group * p.walkers + first;
+    chunk.escaped_at.fill(constant_of<V>(std::numeric_limits<double>::infinity()));
+    start(p, chunk);
+    std::uint64_t now = 0;
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      const auto then = static_cast<std::uint64_t>(steps[i] + p.burn_in) * p.substeps;
+      while (now < then) {
+        if (stop && *stop) throw Stopped{};
+        const std::uint64_t count = std::min(kStretch, then - now);
+        stepper->advance(chunk, now, count);
+        now += count;
+      }
+      for (int v = 0; v < kVectors; ++v) {
+        for (int k = 0; k < d; ++k) store(&w[k * kChunk + v * kDoubleLanes], chunk.w[v * d + k]);
+        store(&escaped_at[v * kDoubleLanes], chunk.escaped_at[v]);
+      }
+      on_sample({i, first, static_cast<int>(std::min<std::uint32_t>(kChunk, p.walkers - first)), w.data(),
+                 escaped_at.data()});
+    }
+  }
+}
+
+double value(const Landscape& landscape, std::span<const double> w) {
+  return visit(landscape, [&](const auto& l) { return l.value(w.data()); });
+}
+
+std::vector<double> gradient(const Landscape& landscape, std::span<const double> w) {
+  std::vector<double> g(w.size());
+  visit(landscape, [&](const auto& l) { l.gradient(w.data(), g.data()); });
+  return g;
+}
+
+std::vector<double> hessian(const Landscape& landscape, std::span<const double> w) {
+  constexpr double kStep = 1e-4;
+  const std::size_t d = w.size();
+  std::vector<double> x(w.begin(), w.end()), low(d), high(d), h(d * d);
+  visit(landscape, [&](const auto& l) {
+    for (std::size_t j = 0; j < d; ++j) {
+      x[j] = w[j] + kStep;
+      l.gradient(x.data(), high.data());
+      x[j] = w[j] - kStep;
+      l.gradient(x.data(), low.data());
+      x[j] = w[j];
+      for (std::size_t k = 0; k < d; ++k) h[k * d + j] = (high[k] - low[k]) / (2 * kStep);
+    }
+  });
+  return h;
+}
+
+}  // namespace soret::langevin
