@@ -88,6 +88,12 @@ void Formula::evaluate(std::span<const double* const> x, std::span<double> resul
   }
 }
 
+double Formula::operator()(std::span<const double> x) const {
+  Parser& p = *parser_;
+  for (std::size_t v = 0; v < p.values.size(); ++v) p.values[v][0] = x[v];
+  return p.parser.Eval();
+}
+
 #else
 
 struct Formula::Parser {
@@ -99,16 +105,11 @@ struct Formula::Parser {
 };
 
 void Formula::evaluate(std::span<const double* const>, std::span<double>) const {}
+double Formula::operator()(std::span<const double>) const {
+  return 0;
+}
 
 #endif
-
-double Formula::operator()(std::span<const double> x) const {
-  std::vector<const double*> rows;
-  for (const double& value : x) rows.push_back(&value);
-  double result = 0;
-  evaluate(rows, {&result, 1});
-  return result;
-}
 
 const std::string& Formula::text() const {
   return parser_->text;

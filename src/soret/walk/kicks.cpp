@@ -1,0 +1,109 @@
+#include "soret/walk/kicks.hpp"
+
+#include <cmath>
+
+namespace soret::walk {
+namespace {
+
+constexpr LanesU32 kIota = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+
+/// Block n of the streams of sixteen walkers.
+PhiloxBlock<LanesU32> sixteen_walkers(std::uint64_t seed, std::uint32_t first_walker, std::uint64_t n) {
+  const Stream stream{seed, Purpose::walk_kicks, 0};
+  return philox(PhiloxBlock<LanesU32>{broadcast(static_cast<std::uint32_t>(n)),
+                                      broadcast(static_cast<std::uint32_t>(n >> 32)), first_walker + kIota,
+                                      broadcast(static_cast<std::uint32_t>(stream.purpose))},
+                stream.key());
+}
+
+/// 32-bit words of sixteen walkers as doubles, in two halves.
+void widen(LanesU32 words, DoubleLanes (&out)[2]) {
+  out[0] = __builtin_convertvector(low_half(words), DoubleLanes);
+  out[1] = __builtin_convertvector(high_half(words), DoubleLanes);
+}
+
+}  // namespace
+
+Kicks::Kicks(const Problem& problem, std::uint32_t first_walker)
+    : kick_(problem.kick),
+      nu_(problem.degrees_of_freedom),
+      scale_(nu_ > 2 ? std::sqrt((nu_ - 2) / nu_) : 1),
+      gammas_(static_cast<std::uint64_t>(problem.gammas())),
+      seed_(problem.seed),
+      first_walker_(first_walker),
+      drawn_(gammas_, -1),
+      bits_(kick_ == Kick::rademacher ? gammas_ : 0) {}
+
+void Kicks::draw_bits(std::uint64_t block, int u) {
+  for (int k = 0; k < kBlockWalkers; k += kLanes) {
+    const auto b = sixteen_walkers(seed_, first_walker_ + static_cast<std::uint32_t>(k), block);
+    store(&bits_[u][0][k], low_half(b.x) | (low_half(b.y) << 32));
+    store(&bits_[u][0][k + 8], high_half(b.x) | (high_half(b.y) << 32));
+    store(&bits_[u][1][k], low_half(b.z) | (low_half(b.w) << 32));
+    store(&bits_[u][1][k + 8], high_half(b.z) | (high_half(b.w) << 32));
+  }
+}
+
+void Kicks::draw_numbers(std::uint64_t block) {
+  for (int k = 0; k < kBlockWalkers; k += kLanes) {
+    const auto b = sixteen_walkers(seed_, first_walker_ + static_cast<std::uint32_t>(k), block);
+    if (kick_ == Kick::gaussian) {
+      Lanes n[4];
+      normal_pair(b.x, b.y, n[0], n[1]);
+      normal_pair(b.z, b.w, n[2], n[3]);
+      for (int i = 0; i < 4; ++i) {
+        store(&numbers_[i][k], low_half(n[i]));
+        store(&numbers_[i][k + 8], high_half(n[i]));
+      }
+      continue;
+    }
+    DoubleLanes w[4][2];
+    widen(b.x, w[0]);
+    widen(b.y, w[1]);
+    widen(b.z, w[2]);
+    widen(b.w, w[3]);
+    for (int half = 0; half < 2; ++half) {
+      const int at = k + half * kDoubleLanes;
+      if (kick_ == Kick::uniform) {
+        constexpr double kRoot3 = 1.7320508075688772;
+        for (int i = 0; i < 4; ++i)
+          store(&numbers_[i][at], kRoot3 * (2.0 * centred_uniform(w[i][half]) - 1.0));
+      } else {
+        for (int i = 0; i < 2; ++i)
+          store(&numbers_[i][at], scale_ * student_t(centred_uniform(w[2 * i][half]),
+                                                     centred_uniform(w[2 * i + 1][half]), nu_));
+      }
+    }
+  }
+}
+
+const std::uint64_t* Kicks::sign_words(std::int64_t step, int u) {
+  const std::int64_t block = step / 128;
+  if (drawn_[u] != block) {
+    draw_bits(static_cast<std::uint64_t>(block) * gammas_ + static_cast<std::uint64_t>(u), u);
+    drawn_[u] = block;
+  }
+  return bits_[u][step / 64 % 2].data();
+}
+
+const double* Kicks::operator()(std::int64_t step, int u) {
+  if (kick_ == Kick::rademacher) {
+    const std::uint64_t* words = sign_words(step, u);
+    const auto shift = static_cast<unsigned>(63 - step % 64);
+    for (int k = 0; k < kBlockWalkers; k += kDoubleLanes) {
+      const LanesU64 sign = (load(words + k) << shift) & (std::uint64_t{1} << 63);
+      store(&signs_[k], from_bits(bits(broadcast(1.0)) ^ sign));
+    }
+    return signs_.data();
+  }
+  const std::uint64_t per_block = kick_ == Kick::student_t ? 2 : 4;
+  const std::uint64_t number = static_cast<std::uint64_t>(step) * gammas_ + static_cast<std::uint64_t>(u);
+  const auto block = static_cast<std::int64_t>(number / per_block);
+  if (drawn_[0] != block) {
+    draw_numbers(static_cast<std::uint64_t>(block));
+    drawn_[0] = block;
+  }
+  return numbers_[number % per_block].data();
+}
+
+}  // namespace soret::walk

@@ -1,0 +1,514 @@
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "soret/walk/kicks.hpp"
+#include "soret/walk/random_walk.hpp"
+
+namespace soret::walk {
+namespace {
+
+constexpr int kWalkers = kBlockWalkers;
+
+/// 128 walkers on their way.
+struct WalkerBlock {
+  std::int64_t step = 0;
+  std::vector<WalkerRow> q;         ///< [axis], inside the domain
+  std::vector<WalkerRow> unrolled;  ///< [axis], on a ring: without the turns taken out
+  WalkerRow absorbed_at;            ///< step at which a wall was reached; -1
+};
+
+// ---- The fast path: one dimension, signs, no absorption ----
+
+/// `steps` steps of all walkers, at most to the end of a word of signs. Four vectors at a time stay in
+/// registers: they hide each other's latencies, which bound a single walker's chain of steps.
+template <FieldKind K, Boundary B>
+void walk_by_signs(const Problem& p, const std::uint64_t* words, unsigned first_bit, int steps,
+                   WalkerBlock& block) {
+  constexpr int kInterleaved = 8;
+  constexpr int kTogether = kInterleaved * kDoubleLanes;
+  const Field field = p.field;
+  const double eta = p.learning_rate;
+  const double lower = p.lower;
+  const double upper = p.upper;
+  double* const all_q = block.q[0].data();
+  double* const all_unrolled = B == Boundary::periodic ? block.unrolled[0].data() : nullptr;
+  for (int first = 0; first < kWalkers; first += kTogether) {
+    DoubleLanes q[kInterleaved];
+    DoubleLanes unrolled[kInterleaved];
+    LanesU64 word[kInterleaved];
+#pragma GCC unroll 8
+    for (int v = 0; v < kInterleaved; ++v) {
+      const int at = first + v * kDoubleLanes;
+      q[v] = load(all_q + at);
+      if constexpr (B == Boundary::periodic) unrolled[v] = load(all_unrolled + at);
+      word[v] = load(words + at) >> first_bit;
+    }
+    for (int s = 0; s < steps; ++s) {
+#pragma GCC unroll 8
+      for (int v = 0; v < kInterleaved; ++v) {
+        const DoubleLanes length = eta * profile<K>(field, q[v]);
+        // gamma = -1 for a set bit: the sign of the displacement.
+        const DoubleLanes move = from_bits(bits(length) ^ (word[v] << 63));
+        word[v] >>= 1;
+        q[v] -= move;
+        if constexpr (B == Boundary::reflecting) q[v] = reflect_once(q[v], lower, upper);
+        if constexpr (B == Boundary::periodic) {
+          unrolled[v] -= move;
+          q[v] = wrap_once(q[v], lower, upper);
+        }
+      }
+    }
+#pragma GCC unroll 8
+    for (int v = 0; v < kInterleaved; ++v) {
+      const int at = first + v * kDoubleLanes;
+      store(all_q + at, q[v]);
+      if constexpr (B == Boundary::periodic) store(all_unrolled + at, unrolled[v]);
+    }
+  }
+}
+
+using SignWalk = void (*)(const Problem&, const std::uint64_t*, unsigned, int, WalkerBlock&);
+
+template <FieldKind K>
+SignWalk sign_walk(Boundary boundary) {
+  switch (boundary) {
+    case Boundary::line:
+      return walk_by_signs<K, Boundary::line>;
+    case Boundary::reflecting:
+      return walk_by_signs<K, Boundary::reflecting>;
+    case Boundary::periodic:
+      return walk_by_signs<K, Boundary::periodic>;
+    case Boundary::absorbing:
+      break;
+  }
+  return nullptr;
+}
+
+/// nullptr where the walk needs the general path.
+SignWalk sign_walk(const Problem& p) {
+  if (p.dimensions != 1 || p.kick != Kick::rademacher) return nullptr;
+  switch (p.field.kind) {
+    case FieldKind::constant:
+      return sign_walk<FieldKind::constant>(p.boundary);
+    case FieldKind::linear:
+      return sign_walk<FieldKind::linear>(p.boundary);
+    case FieldKind::sinusoidal:
+      return sign_walk<FieldKind::sinusoidal>(p.boundary);
+    case FieldKind::exponential:
+      return sign_walk<FieldKind::exponential>(p.boundary);
+    case FieldKind::power:
+      return sign_walk<FieldKind::power>(p.boundary);
+    case FieldKind::bump:
+      return sign_walk<FieldKind::bump>(p.boundary);
+    default:
+      return nullptr;
+  }
+}
+
+// ---- The walk of a block ----
+
+class Walk {
+ public:
+  explicit Walk(const Problem& problem) : p_(problem), amplitude_(problem), by_signs_(sign_walk(problem)) {
+    for (int i = 0; i < p_.dimensions; ++i) {
+      g_rows_.push_back(g_[i].data());
+    }
+    if (p_.start == Start::stationary) stationary_.emplace(p_);
+  }
+
+  WalkerBlock start(std::uint32_t first_walker) const {
+    WalkerBlock block;
+    block.q.resize(p_.dimensions);
+    block.absorbed_at.fill(-1);
+    for (int k = 0; k < kWalkers; ++k) {
+      const Stream stream{p_.seed, Purpose::walk_start, first_walker + static_cast<std::uint32_t>(k)};
+      for (int i = 0; i < p_.dimensions; ++i) block.q[i][k] = start_position(stream, i);
+    }
+    if (p_.boundary == Boundary::periodic) {
+      block.unrolled = block.q;
+      for (auto& row : block.q)
+        for (double& x : row) x = wrap(x, p_.lower, p_.upper);
+    } else if (p_.boundary == Boundary::reflecting) {
+      for (auto& row : block.q)
+        for (double& x : row) x = reflect(x, p_.lower, p_.upper);
+    } else if (p_.boundary == Boundary::absorbing) {
+      for (int k = 0; k < kWalkers; ++k) absorb(block, k, 0);
+    }
+    return block;
+  }
+
+  void advance(WalkerBlock& block, Kicks& kicks, std::int64_t until) {
+    while (block.step < until) {
+      if (by_signs_) {
+        const auto bit = static_cast<unsigned>(block.step % 64);
+        const auto steps = static_cast<int>(std::min<std::int64_t>(until - block.step, 64 - bit));
+        by_signs_(p_, kicks.sign_words(block.step, 0), bit, steps, block);
+        block.step += steps;
+      } else {
+        general_step(block, kicks);
+        ++block.step;
+      }
+    }
+  }
+
+ private:
+  double start_position(const Stream& stream, int axis) const {
+    const auto b = stream.block(static_cast<std::uint64_t>(axis));
+    const double u = (static_cast<double>((std::uint64_t{b.x} << 20) | (b.y >> 12)) + 0.5) * 0x1p-52;
+    switch (p_.start) {
+      case Start::point:
+        return p_.start_position;
+      case Start::uniform:
+        return p_.lower + p_.width() * u;
+      case Start::gaussian: {
+        float first = 0;
+        float second = 0;
+        normal_pair(b.x, b.y, first, second);
+        return p_.start_position + p_.start_width * static_cast<double>(first);
+      }
+      case Start::stationary:
+        return (*stationary_)(u);
+    }
+    return 0;
+  }
+
+  void general_step(WalkerBlock& block, Kicks& kicks) {
+    const double* q_rows[kMaxDimensions];
+    for (int i = 0; i < p_.dimensions; ++i) q_rows[i] = block.q[i].data();
+    amplitude_({q_rows, g_rows_.size()}, g_rows_, kWalkers);
+    for (int i = 0; i < p_.dimensions; ++i) {
+      const double* gamma = kicks(block.step, p_.shares[i]);
+      for (int k = 0; k < kWalkers; k += kDoubleLanes) {
+        DoubleLanes move = displacement(load(gamma + k), p_.learning_rate, load(g_rows_[i] + k));
+        double* const at = &block.q[i][k];
+        if (p_.boundary == Boundary::absorbing)
+          move = select(load(&block.absorbed_at[k]) < 0.0, move, DoubleLanes{});
+        const DoubleLanes next = load(at) - move;
+        if (p_.boundary == Boundary::reflecting) {
+          store(at, reflect(next, p_.lower, p_.upper));
+        } else if (p_.boundary == Boundary::periodic) {
+          store(&block.unrolled[i][k], load(&block.unrolled[i][k]) - move);
+          store(at, wrap(next, p_.lower, p_.upper));
+        } else {
+          store(at, next);
+        }
+      }
+    }
+    if (p_.boundary == Boundary::absorbing) {
+      for (int k = 0; k < kWalkers; k += kDoubleLanes) {
+        LanesI64 outside{};
+        for (int i = 0; i < p_.dimensions; ++i) {
+          const DoubleLanes q = load(&block.q[i][k]);
+          outside |= (q <= p_.lower) | (q >= p_.upper);
+        }
+        if (any(outside & (load(&block.absorbed_at[k]) < 0.0)))
+          for (int l = 0; l < kDoubleLanes; ++l) absorb(block, k + l, block.step + 1);
+      }
+    }
+  }
+
+  /// Takes a walker out of the walk if it has reached a wall and stands there from now on.
+  void absorb(WalkerBlock& block, int k, std::int64_t step) const {
+    if (block.absorbed_at[k] >= 0) return;
+    bool outside = false;
+    for (int i = 0; i < p_.dimensions; ++i) {
+      double& x = block.q[i][k];
+      outside = outside || x <= p_.lower || x >= p_.upper;
+      x = std::clamp(x, p_.lower, p_.upper);
+    }
+    if (outside) block.absorbed_at[k] = static_cast<double>(step);
+  }
+
+  const Problem& p_;
+  Amplitude amplitude_;
+  SignWalk by_signs_;
+  std::optional<StationaryStart> stationary_;
+  std::array<WalkerRow, kMaxDimensions> g_;
+  std::vector<double*> g_rows_;
+};
+
+// ---- Counting ----
+
+/// What is gathered of one group, per record; sums over walkers, so that the blocks of a group add up.
+struct GroupSums {
+  GroupSums(const Problem& p, const Request& r)
+      : records(r.record_steps.size()),
+        bins(static_cast<std::size_t>(r.bins)),
+        axes(static_cast<std::size_t>(p.dimensions)),
+        sum(records * axes),
+        square(records * axes),
+        samples(records),
+        histogram(records * bins),
+        occupied(records * (bins + 2)),
+        turns(records),
+        absorbed(records),
+        absorbed_upper(records),
+        time(records),
+        time_square(records) {
+    for (const Observable o : r.observables) {
+      if (o == Observable::density_2d) histogram_2d.resize(records * bins * bins);
+      if (o == Observable::drift_density || o == Observable::diffusion_density) steps = true;
+    }
+    if (steps) drift.resize(records * bins), diffusion.resize(records * bins);
+  }
+
+  std::size_t records, bins, axes;
+  std::vector<double> sum, square;         ///< [record][axis], about the start position
+  std::vector<std::int64_t> samples;       ///< [record] sampled steps since the last record
+  std::vector<std::int64_t> histogram;     ///< [record][bin], all samples
+  std::vector<std::int64_t> histogram_2d;  ///< [record][bin][bin_2]; empty if not wanted
+  std::vector<std::int64_t> occupied;      ///< [record][1 + bin], at the record; 0 and bins + 1: outside
+  std::vector<std::int64_t> turns;         ///< [record] turns around the ring so far
+  bool steps = false;                      ///< drift and diffusion are wanted
+  std::vector<double> drift, diffusion;    ///< [record][bin], over the sampled steps
+  std::vector<std::int64_t> absorbed, absorbed_upper;  ///< [record]
+  std::vector<double> time, time_square;
+  std::int64_t diverged_at = -1;
+};
+
+class Observer {
+ public:
+  Observer(const Problem& p, const Request& r)
+      : p_(p), bins_(r.bins), bins_per_length_(r.bins / p.width()), origin_(0.5 * (p.lower + p.upper)) {}
+
+  /// The histogram of a sampled step.
+  void sample(const WalkerBlock& block, int walkers, std::size_t record, GroupSums& sums) const {
+    Bins bin;
+    find_bins(block.q[0], bin);
+    auto* const histogram = &sums.histogram[record * sums.bins];
+    for (int k = 0; k < walkers; ++k)
+      if (counts(block, k, bin)) ++histogram[bin[k]];
+    if (!sums.histogram_2d.empty()) {
+      Bins second;
+      find_bins(block.q[1], second);
+      auto* const plane = &sums.histogram_2d[record * sums.bins * sums.bins];
+      for (int k = 0; k < walkers; ++k)
+        if (counts(block, k, bin) && counts(block, k, second))
+          ++plane[static_cast<std::size_t>(bin[k]) * sums.bins + static_cast<std::size_t>(second[k])];
+    }
+  }
+
+  /// The displacements of the step that took `before` to `after`, by the place where they began.
+  void displacements(const WalkerBlock& before, const WalkerBlock& after, int walkers, std::size_t record,
+                     GroupSums& sums) const {
+    Bins bin;
+    find_bins(before.q[0], bin);
+    const WalkerRow& from = p_.boundary == Boundary::periodic ? before.unrolled[0] : before.q[0];
+    const WalkerRow& to = p_.boundary == Boundary::periodic ? after.unrolled[0] : after.q[0];
+    for (int k = 0; k < walkers; ++k) {
+      if (!counts(before, k, bin)) continue;
+      const double d = to[k] - from[k];
+      sums.drift[record * sums.bins + static_cast<std::size_t>(bin[k])] += d;
+      sums.diffusion[record * sums.bins + static_cast<std::size_t>(bin[k])] += 0.5 * d * d;
+    }
+  }
+
+  void record(const WalkerBlock& block, int walkers, std::size_t record, GroupSums& sums) const {
+    for (std::size_t i = 0; i < sums.axes; ++i) {
+      const WalkerRow& x = p_.boundary == Boundary::periodic ? block.unrolled[i] : block.q[i];
+      double sum = 0;
+      double square = 0;
+      for (int k = 0; k < walkers; ++k) {
+        const double d = x[k] - origin_;
+        sum += d;
+        square += d * d;
+      }
+      sums.sum[record * sums.axes + i] += sum;
+      sums.square[record * sums.axes + i] += square;
+      if (!std::isfinite(square) && sums.diverged_at < 0) sums.diverged_at = block.step;
+    }
+    Bins bin;
+    find_bins(block.q[0], bin);
+    auto* const occupied = &sums.occupied[record * (sums.bins + 2)];
+    for (int k = 0; k < walkers; ++k) {
+      std::int64_t b = bin[k];
+      if (p_.boundary == Boundary::absorbing && block.absorbed_at[k] >= 0 && block.q[0][k] <= p_.lower)
+        b = -1;
+      ++occupied[1 + b];
+      if (p_.boundary == Boundary::periodic)
+        sums.turns[record] += std::llround((block.unrolled[0][k] - block.q[0][k]) / p_.width());
+      if (block.absorbed_at[k] >= 0) {
+        ++sums.absorbed[record];
+        sums.time[record] += block.absorbed_at[k];
+        sums.time_square[record] += block.absorbed_at[k] * block.absorbed_at[k];
+        for (const auto& row : block.q)
+          if (row[k] >= p_.upper) {
+            ++sums.absorbed_upper[record];
+            break;
+          }
+      }
+    }
+  }
+
+ private:
+  using Bins = std::array<std::int64_t, kWalkers>;
+
+  /// The bin of every walker; -1 or bins for those outside. Rounding at a wall is not outside.
+  void find_bins(const WalkerRow& q, Bins& bin) const {
+    const bool closed = p_.boundary == Boundary::reflecting || p_.boundary == Boundary::periodic;
+    const double least = closed ? 0.5 : -0.5;
+    const double most = closed ? bins_ - 0.5 : bins_ + 0.5;
+    for (int k = 0; k < kWalkers; k += kDoubleLanes) {
+      // NaN fails every comparison and ends at the lower end.
+      DoubleLanes x = (load(&q[k]) - p_.lower) * bins_per_length_;
+      x = select(x >= 0.0, x, broadcast(least));
+      x = select(x < static_cast<double>(bins_), x, broadcast(most));
+      const LanesI64 whole = __builtin_convertvector(x + 1.0, LanesI64) - 1;
+      __builtin_memcpy(&bin[k], &whole, sizeof(whole));
+    }
+  }
+
+  bool counts(const WalkerBlock& block, int k, const Bins& bin) const {
+    return bin[k] >= 0 && bin[k] < bins_ && (p_.boundary != Boundary::absorbing || block.absorbed_at[k] < 0);
+  }
+
+  const Problem& p_;
+  int bins_;
+  double bins_per_length_;
+  double origin_;
+};
+
+// ---- From sums to values ----
+
+double value(Observable o, const Problem& p, const Request& r, const GroupSums& s, std::size_t record,
+             std::size_t cell) {
+  const auto walkers = static_cast<double>(r.walkers);
+  const double bin_width = p.width() / r.bins;
+  const auto share = [&](auto count) { return static_cast<double>(count) / walkers; };
+  const double samples = walkers * static_cast<double>(s.samples[record]);
+  switch (o) {
+    case Observable::position_mean:
+      return 0.5 * (p.lower + p.upper) + s.sum[record * s.axes + cell] / walkers;
+    case Observable::position_variance: {
+      const double mean = s.sum[record * s.axes + cell] / walkers;
+      return (s.square[record * s.axes + cell] - walkers * mean * mean) / (walkers - 1);
+    }
+    case Observable::density:
+      return static_cast<double>(s.histogram[record * s.bins + cell]) / (samples * bin_width);
+    case Observable::density_2d:
+      return static_cast<double>(s.histogram_2d[record * s.bins * s.bins + cell]) /
+             (samples * bin_width * bin_width);
+    case Observable::flux: {
+      if (record == 0) return 0;
+      const std::int64_t* now = &s.occupied[record * (s.bins + 2)];
+      const std::int64_t* before = now - (s.bins + 2);
+      std::int64_t net = s.turns[record] - s.turns[record - 1];
+      for (std::size_t b = cell + 1; b < s.bins + 2; ++b) net += now[b] - before[b];
+      return share(net) / static_cast<double>(r.record_steps[record] - r.record_steps[record - 1]);
+    }
+    case Observable::drift_density:
+      return s.drift[record * s.bins + cell] / (samples * bin_width);
+    case Observable::diffusion_density:
+      return s.diffusion[record * s.bins + cell] / (samples * bin_width);
+    case Observable::survival:
+      return 1 - share(s.absorbed[record]);
+    case Observable::absorbed_at_upper:
+      return share(s.absorbed_upper[record]);
+    case Observable::passage_time:
+      return s.time[record] / walkers;
+    case Observable::passage_time_square:
+      return s.time_square[record] / walkers;
+  }
+  return 0;
+}
+
+}  // namespace
+
+std::string_view name(Observable o) {
+  constexpr std::array<std::string_view, kObservables> kNames = {
+      "position_mean",      "position_variance", "density",  "density_2d",        "flux",
+      "drift_density",      "diffusion_density", "survival", "absorbed_at_upper", "passage_time",
+      "passage_time_square"};
+  return kNames[static_cast<std::size_t>(o)];
+}
+
+std::size_t cells(Observable o, const Problem& p, int bins) {
+  const auto n = static_cast<std::size_t>(bins);
+  switch (o) {
+    case Observable::position_mean:
+    case Observable::position_variance:
+      return static_cast<std::size_t>(p.dimensions);
+    case Observable::density:
+    case Observable::drift_density:
+    case Observable::diffusion_density:
+      return n;
+    case Observable::density_2d:
+      return n * n;
+    case Observable::flux:
+      return n + 1;
+    default:
+      return 1;
+  }
+}
+
+Records run_cpu(const Problem& p, const Request& r) {
+  const auto groups = static_cast<std::size_t>(r.groups);
+  std::vector<std::size_t> offsets;
+  std::size_t total = 0;
+  for (const Observable o : r.observables) {
+    offsets.push_back(total);
+    total += cells(o, p, r.bins) * r.record_steps.size();
+  }
+  Records records{std::vector<double>(total * groups), std::vector<std::int64_t>(groups, -1)};
+
+  Walk walk(p);
+  const Observer observer(p, r);
+  for (std::size_t group = 0; group < groups; ++group) {
+    GroupSums sums(p, r);
+    const std::uint32_t first =
+        (r.first_group + static_cast<std::uint32_t>(group)) * static_cast<std::uint32_t>(r.walkers);
+    for (int done = 0; done < r.walkers; done += kWalkers) {
+      const int walkers = std::min(kWalkers, r.walkers - done);
+      WalkerBlock block = walk.start(first + static_cast<std::uint32_t>(done));
+      Kicks kicks(p, first + static_cast<std::uint32_t>(done));
+      for (std::size_t k = 0; k < r.record_steps.size(); ++k) {
+        const std::int64_t record_step = r.record_steps[k];
+        std::int64_t sampled = k == 0 ? record_step : r.record_steps[k - 1];
+        sums.samples[k] = 0;
+        do {
+          if (r.stop && *r.stop) throw Stopped{};
+          sampled = k > 0 && r.sample_every > 0
+                        ? std::min(record_step, (sampled / r.sample_every + 1) * r.sample_every)
+                        : record_step;
+          walk.advance(block, kicks, sampled);
+          observer.sample(block, walkers, k, sums);
+          ++sums.samples[k];
+          if (sampled == record_step) observer.record(block, walkers, k, sums);
+          if (sums.steps) {
+            const WalkerBlock before = block;
+            walk.advance(block, kicks, sampled + 1);
+            observer.displacements(before, block, walkers, k, sums);
+          }
+        } while (sampled < record_step);
+      }
+    }
+    records.diverged_at[group] = sums.diverged_at;
+    for (std::size_t o = 0; o < r.observables.size(); ++o) {
+      const std::size_t per_record = cells(r.observables[o], p, r.bins);
+      for (std::size_t k = 0; k < r.record_steps.size(); ++k)
+        for (std::size_t cell = 0; cell < per_record; ++cell)
+          records.values[(offsets[o] + k * per_record + cell) * groups + group] =
+              value(r.observables[o], p, r, sums, k, cell);
+    }
+  }
+  return records;
+}
+
+std::vector<std::vector<double>> positions_cpu(const Problem& p, std::uint32_t first_walker, int walkers,
+                                               std::int64_t steps) {
+  std::vector<std::vector<double>> positions(p.dimensions);
+  Walk walk(p);
+  for (int done = 0; done < walkers; done += kWalkers) {
+    const std::uint32_t first = first_walker + static_cast<std::uint32_t>(done);
+    WalkerBlock block = walk.start(first);
+    Kicks kicks(p, first);
+    walk.advance(block, kicks, steps);
+    for (int i = 0; i < p.dimensions; ++i)
+      positions[i].insert(positions[i].end(), block.q[i].begin(),
+                          block.q[i].begin() + std::min(kWalkers, walkers - done));
+  }
+  return positions;
+}
+
+}  // namespace soret::walk
