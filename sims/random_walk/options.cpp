@@ -1,0 +1,310 @@
+#include "sims/random_walk/options.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+
+#include "soret/base/error.hpp"
+#include "soret/base/text.hpp"
+
+namespace soret::sims {
+namespace {
+
+using walk::Boundary;
+using walk::Coupling;
+using walk::FieldKind;
+using walk::Kick;
+using walk::Start;
+
+constexpr double kMaxInt = std::numeric_limits<std::int32_t>::max();
+
+/// The words of the config, in the order of each enumeration.
+const std::vector<std::string> kFields = {"constant", "linear",    "sinusoidal", "exponential", "power",
+                                          "bump",     "quadratic", "neuron",     "formula"};
+const std::vector<std::string> kCouplings = {"separate", "product"};
+const std::vector<std::string> kKicks = {"rademacher", "gaussian", "uniform", "student_t"};
+const std::vector<std::string> kBoundaries = {"line", "reflecting", "periodic", "absorbing"};
+const std::vector<std::string> kStarts = {"point", "uniform", "gaussian", "stationary"};
+
+template <class E>
+E value_of(const std::vector<std::string>& words, const std::string& word) {
+  return static_cast<E>(std::ranges::find(words, word) - words.begin());
+}
+
+Option integer(std::string key, std::string value, double min, double max, std::string help) {
+  return {.key = std::move(key),
+          .type = OptionType::integer,
+          .default_value = std::move(value),
+          .help = std::move(help),
+          .min = min,
+          .max = max};
+}
+Option real(std::string key, std::string value, std::string help) {
+  return {.key = std::move(key),
+          .type = OptionType::real,
+          .default_value = std::move(value),
+          .help = std::move(help)};
+}
+Option text(std::string key, std::string value, std::vector<std::string> choices, std::string help) {
+  return {.key = std::move(key),
+          .default_value = std::move(value),
+          .help = std::move(help),
+          .choices = std::move(choices)};
+}
+Option fixed(Option option) {
+  option.scannable = false;
+  return option;
+}
+Option positive(Option option) {
+  option.min = 0;
+  option.min_excluded = true;
+  return option;
+}
+
+std::vector<std::string> observable_names() {
+  std::vector<std::string> names;
+  for (int o = 0; o < walk::kObservables; ++o)
+    names.emplace_back(walk::name(static_cast<walk::Observable>(o)));
+  return names;
+}
+
+/// walk.shared: none, all, or the sizes of successive sets of coordinates, as 2+1.
+std::vector<int> shares_of(const std::string& text, int dimensions) {
+  std::vector<int> shares;
+  if (text == "none" || text == "all") {
+    for (int i = 0; i < dimensions; ++i) shares.push_back(text == "none" ? i : 0);
+    return shares;
+  }
+  int set = 0;
+  for (const std::string& word : split_words(text, "+")) {
+    const auto size = parse_integer(word);
+    if (!size || *size < 1 || *size > dimensions) {
+      shares.clear();
+      break;
+    }
+    shares.insert(shares.end(), static_cast<std::size_t>(*size), set++);
+  }
+  if (shares.size() != static_cast<std::size_t>(dimensions)) {
+    throw ConfigError(fmt::format(
+        "walk.shared = {}: write none, all, or sizes of successive sets of coordinates that add up "
+        "to walk.dimensions = {}, such as {}",
+        text, dimensions, dimensions > 1 ? fmt::format("{}+1", dimensions - 1) : "1"));
+  }
+  return shares;
+}
+
+std::vector<Formula> formulas_of(const std::string& text, int dimensions) {
+  std::vector<Formula> formulas;
+  try {
+    for (const std::string& part : split_words(text, ";"))
+      formulas.emplace_back(std::string(trim(part)), walk::formula_variables(dimensions));
+  } catch (const ConfigError& error) {
+    throw ConfigError(fmt::format("walk.g: {}", error.what()));
+  }
+  if (formulas.size() != 1 && formulas.size() != static_cast<std::size_t>(dimensions)) {
+    throw ConfigError(fmt::format(
+        "walk.g has {} formulas for walk.dimensions = {}: write one for all coordinates, or one for "
+        "each, separated by ';'",
+        formulas.size(), dimensions));
+  }
+  return formulas;
+}
+
+}  // namespace
+
+std::vector<Option> random_walk_options() {
+  return {
+      fixed(integer("walk.dimensions", "1", 1, walk::kMaxDimensions, "number of coordinates")),
+      positive(real("walk.learning_rate", "0.02", "learning rate eta of q <- q - eta gamma g(q)")),
+      fixed(integer("walk.steps", "10000", 1, 9e15, "steps of every walker")),
+      text("walk.kick", "rademacher", kKicks,
+           "law of gamma, mean 0 and variance 1: rademacher +-1 (Eq. 8), gaussian, uniform on [-sqrt 3, sqrt "
+           "3], student_t"),
+      positive(real("walk.degrees_of_freedom", "3",
+                    "nu of student_t; at nu <= 2 gamma has no variance and unit scale (our choice)")),
+      text(
+          "walk.shared", "none", {},
+          "which coordinates share one gamma (the set U of Eq. 7): none, all, or sizes of successive sets as "
+          "2+1"),
+
+      text(
+          "walk.field", "auto",
+          [] {
+            auto words = kFields;
+            words.pop_back();
+            words.insert(words.begin(), "auto");
+            return words;
+          }(),
+          "amplitude g: constant g0; linear g0 + a d; sinusoidal g0 + a sin(2 pi d/period); exponential g0 "
+          "e^(a d); power g0 |d|^exponent; bump g0 + a exp(-d^2/(2 width^2)); quadratic g0 + 1/2 d.A d; "
+          "neuron; with d = q - centre. auto: walk.g if it is given, else sinusoidal"),
+      fixed(text("walk.g", "", {},
+                 "amplitude as a formula of q, or of q1, q2, ...; one for all coordinates or one for each, "
+                 "separated by ';'")),
+      text("walk.coupling", "separate", kCouplings,
+           "profiles in several dimensions: separate g_i = g(q_i), product g_i = prod_j g(q_j)"),
+      real("walk.level", "1", "g0 of the field"),
+      real("walk.strength", "0.5",
+           "a of the field; of quadratic: A = a ((1 - correlation) I + correlation 1)"),
+      real("walk.centre", "0", "centre of the field, in every coordinate"),
+      positive(real("walk.period", "1", "period of sinusoidal")),
+      positive(real("walk.width", "0.1", "width of bump")),
+      real("walk.exponent", "1", "exponent of power"),
+      real("walk.correlation", "0", "off-diagonal share of quadratic"),
+      positive(
+          real("walk.weight_norm", "1", "||W|| of neuron: (q1, q2) = (V, b) of Eqs. 23-26, |p - y| = 1/2")),
+      integer("walk.batch_size", "1", 1, kMaxInt, "batch size |B| of neuron: g is divided by sqrt(|B|)"),
+
+      text(
+          "walk.boundary", "periodic", kBoundaries,
+          "of every coordinate: line (no walls; lower and upper bound the histograms), reflecting, periodic, "
+          "absorbing"),
+      fixed(real("walk.lower", "0", "lower end of the domain")),
+      fixed(real("walk.upper", "1", "upper end of the domain")),
+      text("walk.start", "uniform", kStarts,
+           "initial law of every coordinate: point, uniform in the domain, gaussian, stationary (1/g^2, one "
+           "dimension)"),
+      real("walk.start_position", "0.5", "the point, or the mean of gaussian"),
+      positive(real("walk.start_width", "0.1", "standard deviation of gaussian")),
+
+      fixed(integer("ensemble.walkers", "65536", 4, 4294967295.0, "walkers per scan point")),
+      fixed(integer("ensemble.groups", "64", 2, 1e6,
+                    "independent groups of walkers, each one sample of every mean: errors come from them")),
+      {.key = "ensemble.seed",
+       .type = OptionType::integer,
+       .default_value = "1",
+       .help = "seed of every random stream; walker w draws the same numbers at every scan point",
+       .min = 0,
+       .max = 9007199254740992.0},
+
+      {.key = "record.observables",
+       .type = OptionType::list,
+       .default_value = "position_mean position_variance density flux",
+       .help = "what to record",
+       .choices = observable_names(),
+       .scannable = false},
+      fixed(integer("record.every", "1000", 1, 9e15, "steps between records")),
+      fixed(integer("record.sample_every", "0", 0, 9e15,
+                    "the density gathers every so many steps since the last record; 0: the record alone")),
+      fixed(integer("record.bins", "50", 2, 1e6, "bins of the domain")),
+      fixed(integer("record.blocks", "64", 1, kMaxInt,
+                    "groups are kept as this many block means for the bootstrap; at least the groups: all of "
+                    "them")),
+  };
+}
+
+std::vector<Observable> random_walk_observables() {
+  const auto row = [](walk::Observable o, const char* meaning, const char* reference,
+                      std::vector<std::string> dimensions = {}) {
+    return Observable{.name = std::string(walk::name(o)),
+                      .long_name = meaning,
+                      .reference = reference,
+                      .dimensions = std::move(dimensions)};
+  };
+  using O = walk::Observable;
+  return {
+      row(O::position_mean, "mean position; on a ring without the turns taken out", "seed 002 Eq. 8",
+          {"axis"}),
+      row(O::position_variance, "variance of the position; on a ring without the turns taken out",
+          "seed 002 Eq. 8", {"axis"}),
+      row(O::density, "density of walkers in the first coordinate, mean over the bin", "seed 002 Eq. 10",
+          {"position"}),
+      row(O::density_2d, "density of walkers in the first two coordinates, mean over the bin", "",
+          {"position", "position_2"}),
+      row(O::flux, "net crossings of a bin edge per walker and step since the last record, towards larger q",
+          "seed 002 Eq. 10", {"edge"}),
+      row(O::drift_density, "density times mean displacement per step, by starting bin", "", {"position"}),
+      row(O::diffusion_density, "density times half the mean square displacement per step, by starting bin",
+          "", {"position"}),
+      row(O::survival, "share of walkers that have not reached an absorbing wall", ""),
+      row(O::absorbed_at_upper, "share of walkers that were absorbed at an upper wall", ""),
+      row(O::passage_time, "first-passage time, counted as 0 for walkers still alive", ""),
+      row(O::passage_time_square, "square of the first-passage time, 0 for walkers still alive", ""),
+  };
+}
+
+walk::Problem random_walk_point(const Settings& s) {
+  walk::Problem p;
+  p.dimensions = static_cast<int>(s.integer("walk.dimensions"));
+  p.learning_rate = s.real("walk.learning_rate");
+  p.kick = value_of<Kick>(kKicks, s.text("walk.kick"));
+  p.degrees_of_freedom = s.real("walk.degrees_of_freedom");
+  p.shares = shares_of(s.text("walk.shared"), p.dimensions);
+  p.boundary = value_of<Boundary>(kBoundaries, s.text("walk.boundary"));
+  p.lower = s.real("walk.lower");
+  p.upper = s.real("walk.upper");
+  p.start = value_of<Start>(kStarts, s.text("walk.start"));
+  p.start_position = s.real("walk.start_position");
+  p.start_width = s.real("walk.start_width");
+  p.seed = static_cast<std::uint64_t>(s.integer("ensemble.seed"));
+
+  const std::string& word = s.text("walk.field");
+  const std::string& formula = s.text("walk.g");
+  if (!formula.empty() && word != "auto")
+    throw ConfigError(fmt::format("walk.g and walk.field = {} contradict each other; leave one out", word));
+  if (!formula.empty()) {
+    p.field.kind = FieldKind::formula;
+    p.formulas = formulas_of(formula, p.dimensions);
+  } else {
+    p.field.kind = value_of<FieldKind>(kFields, word == "auto" ? "sinusoidal" : word);
+  }
+  p.field.coupling = value_of<Coupling>(kCouplings, s.text("walk.coupling"));
+  p.field.level = s.real("walk.level");
+  p.field.strength = s.real("walk.strength");
+  p.field.centre = s.real("walk.centre");
+  p.field.inverse_period = 1 / s.real("walk.period");
+  p.field.inverse_width = 1 / s.real("walk.width");
+  p.field.exponent = s.real("walk.exponent");
+  p.field.correlation = s.real("walk.correlation");
+  p.field.weight_norm = s.real("walk.weight_norm");
+  p.field.inverse_root_batch = 1 / std::sqrt(static_cast<double>(s.integer("walk.batch_size")));
+
+  if (!(p.lower < p.upper)) {
+    throw ConfigError(fmt::format("walk.lower = {} must be below walk.upper = {}", p.lower, p.upper));
+  }
+  if (p.field.kind == FieldKind::neuron && p.dimensions != 2) {
+    throw ConfigError(fmt::format(
+        "walk.field = neuron has two coordinates (V, b): set walk.dimensions = 2, not {}", p.dimensions));
+  }
+  const bool somewhere = p.start == Start::point && p.boundary != Boundary::line;
+  if (somewhere && !(p.lower <= p.start_position && p.start_position <= p.upper)) {
+    throw ConfigError(fmt::format("walk.start_position = {} is outside the domain [{}, {}]", p.start_position,
+                                  p.lower, p.upper));
+  }
+  walk::check(p);
+  return p;
+}
+
+RandomWalkRecord random_walk_record(const Settings& s) {
+  RandomWalkRecord record;
+  const std::int64_t last = s.integer("walk.steps");
+  const std::int64_t every = s.integer("record.every");
+  for (std::int64_t step = 0; step < last; step += every) record.steps.push_back(step);
+  record.steps.push_back(last);
+  record.sample_every = s.integer("record.sample_every");
+  record.bins = static_cast<int>(s.integer("record.bins"));
+
+  const std::int64_t walkers = s.integer("ensemble.walkers");
+  const std::int64_t groups = s.integer("ensemble.groups");
+  if (walkers % groups != 0 || walkers / groups < 2) {
+    throw ConfigError(fmt::format(
+        "ensemble.walkers = {} must be a multiple of ensemble.groups = {}, two walkers per group at "
+        "least; the nearest that fits is {}",
+        walkers, groups, std::max<std::int64_t>(2, (walkers + groups / 2) / groups) * groups));
+  }
+  record.groups = static_cast<std::uint32_t>(groups);
+  record.walkers = static_cast<int>(walkers / groups);
+
+  const std::int64_t dimensions = s.integer("walk.dimensions");
+  for (const std::string& word : s.list("record.observables")) {
+    record.observables.push_back(value_of<walk::Observable>(observable_names(), word));
+    if (record.observables.back() == walk::Observable::density_2d && dimensions < 2)
+      throw ConfigError("record.observables names density_2d, which needs walk.dimensions of at least 2");
+  }
+  return record;
+}
+
+}  // namespace soret::sims
