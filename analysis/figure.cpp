@@ -102,7 +102,8 @@ std::string fitted_title(const WindowFit& fit) {
     if (exponent.bound) value = typeset(fmt::format("{:.2f}", exponent.value)) + " (a bound)";
     parts.push_back(fmt::format("{}: {}", symbol(exponent.key), value));
   }
-  return fmt::format("fitted exponent{}, 95% interval\\n{}", parts.size() > 1 ? "s" : "",
+  return fmt::format("{} exponent{}, 95% interval{}\\n{}", fit.collapses ? "fitted" : "best",
+                     parts.size() > 1 ? "s" : "", fit.collapses ? "" : "; no collapse",
                      fmt::join(parts, "\\n"));
 }
 
@@ -126,7 +127,7 @@ std::optional<Panel> stated_panel(const FigureRow& row) {
     if (hypothesis.exponents[k] != 0)
       factors.push_back(
           fmt::format("{}: {}", symbol(row.collapse->keys[k]), typeset(shortest(hypothesis.exponents[k]))));
-  return Panel{fmt::format("given exponent\\n{}", fmt::join(factors, ", ")),
+  return Panel{fmt::format("given exponent{}\\n{}", factors.size() > 1 ? "s" : "", fmt::join(factors, ", ")),
                rescaled_label(*row.collapse, hypothesis.exponents, false),
                time_scales(row.curves, *row.collapse, hypothesis.exponents)};
 }

@@ -91,7 +91,6 @@ SORET_HD PhiloxBlock<LanesU32> philox(PhiloxBlock<LanesU32> counter, PhiloxKey k
   }
   return counter;
 }
-#endif
 
 /// Two times sixteen blocks: a round waits for the one before, so two chains side by side take little longer
 /// than one.
@@ -102,5 +101,7 @@ SORET_HD void philox(PhiloxBlock<LanesU32>& a, PhiloxBlock<LanesU32>& b, PhiloxK
     detail::philox_round(b, key.lo + round * detail::kPhiloxW0, key.hi + round * detail::kPhiloxW1);
   }
 }
+
+#endif
 
 }  // namespace soret
