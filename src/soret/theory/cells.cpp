@@ -17,20 +17,25 @@ void require_valid(const Cells& cells) {
   if (cells.count < 2) throw std::domain_error(fmt::format("{} cells: at least 2 are needed", cells.count));
 }
 
-std::vector<double> cell_integrals(const Cells& cells, const std::function<double(double)>& f) {
-  require_valid(cells);
+double cell_mean(const Cells& cells, int cell, const std::function<double(double)>& f) {
   constexpr std::array<double, 5> kNodes = {-0.906179845938663993, -0.538469310105683091, 0,
                                             0.538469310105683091, 0.906179845938663993};
   constexpr std::array<double, 5> kWeights = {0.236926885056189088, 0.478628670499366468,
                                               0.568888888888888889, 0.478628670499366468,
                                               0.236926885056189088};
-  const double half = cells.width() / 2;
+  const double centre = cells.centre(cell);
+  double total = 0;
+  for (std::size_t k = 0; k < kNodes.size(); ++k) {
+    total += kWeights[k] * f(centre + cells.width() / 2 * kNodes[k]);
+  }
+  return total / 2;
+}
+
+std::vector<double> cell_integrals(const Cells& cells, const std::function<double(double)>& f) {
+  require_valid(cells);
   std::vector<double> integrals(static_cast<std::size_t>(cells.count));
   for (int i = 0; i < cells.count; ++i) {
-    double total = 0;
-    for (std::size_t k = 0; k < kNodes.size(); ++k)
-      total += kWeights[k] * f(cells.centre(i) + half * kNodes[k]);
-    integrals[static_cast<std::size_t>(i)] = half * total;
+    integrals[static_cast<std::size_t>(i)] = cell_mean(cells, i, f) * cells.width();
   }
   return integrals;
 }

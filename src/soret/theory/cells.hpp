@@ -20,7 +20,9 @@ struct Cells {
 /// Throws std::domain_error unless lo < hi are finite and there are at least two cells.
 void require_valid(const Cells& cells);
 
-/// The integral of f over each cell [i], by the 5-point Gauss-Legendre rule (exact to degree 9).
+/// The mean of f over one cell, by the 5-point Gauss-Legendre rule (exact to degree 9).
+double cell_mean(const Cells& cells, int cell, const std::function<double(double)>& f);
+/// The integral of f over each cell [i], by the same rule.
 std::vector<double> cell_integrals(const Cells& cells, const std::function<double(double)>& f);
 
 /// The same cells in groups of `factor`, which must divide their number: a density on a fine grid as it

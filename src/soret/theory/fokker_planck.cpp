@@ -22,7 +22,7 @@ bool is_circle(const FokkerPlanck& equation) {
 /// What exponential fitting needs: J = -w(q) e^-phi (e^phi u(q) rho)'.
 struct FittedFlux {
   Field weight;                                    // w
-  Field factor;                                    // u
+  std::function<double(int)> factor;               // u of a cell
   std::function<double(double, double)> exponent;  // phi(q2) - phi(q1)
 };
 
@@ -34,7 +34,7 @@ FokkerPlanck fitted_equation(const Cells& cells, Walls walls, const FittedFlux& 
   const auto n = static_cast<std::size_t>(cells.count);
   FokkerPlanck equation{cells, walls, std::vector<double>(n + 1, 0.0), std::vector<double>(n + 1, 0.0)};
   std::vector<double> factor(n);
-  for (int i = 0; i < cells.count; ++i) factor[static_cast<std::size_t>(i)] = law.factor(cells.centre(i));
+  for (int i = 0; i < cells.count; ++i) factor[static_cast<std::size_t>(i)] = law.factor(i);
 
   const double width = cells.width();
   for (std::size_t f = 1; f < n; ++f) {
@@ -241,7 +241,7 @@ FokkerPlanck flux_equation(const Cells& cells, Walls walls, const Field& a, cons
   const Field drift = checked("b", "the coefficient of the density must be finite", b, is_any);
   return fitted_equation(cells, walls,
                          {.weight = diffusion,
-                          .factor = [](double) { return 1.0; },
+                          .factor = [](int) { return 1.0; },
                           .exponent =
                               [=](double q1, double q2) {
                                 return simpson([&](double q) { return drift(q) / diffusion(q); }, q1, q2);
@@ -260,7 +260,11 @@ FokkerPlanck walk_equation(const Cells& cells, Walls walls, Convention conventio
   FittedFlux law;
   // a = scale g^2 = w u with u = g^exponent: without a drift no logarithm of g is needed, and g may vanish.
   law.weight = [=, power = 2 - exponent](double q) { return scale * std::pow(amplitude(q), power); };
-  law.factor = [=, power = exponent](double q) { return std::pow(amplitude(q), power); };
+  // u as the reciprocal of the cell's mean of 1/u: the density at rest is then exact as a mean over cells.
+  law.factor = [=, power = exponent](int cell) {
+    const double mean = cell_mean(cells, cell, [&](double q) { return std::pow(amplitude(q), -power); });
+    return 1 / mean;
+  };
   if (drift) {
     const Field mean_step = checked("drift", "the drift must be finite", drift, is_any);
     law.exponent = [=](double q1, double q2) {
@@ -280,7 +284,7 @@ FokkerPlanck langevin_equation(const Cells& cells, Walls walls, const Field& los
   return fitted_equation(
       cells, walls,
       {.weight = [=](double) { return temperature; },
-       .factor = [](double) { return 1.0; },
+       .factor = [](int) { return 1.0; },
        .exponent = [=](double q1, double q2) { return (height(q2) - height(q1)) / temperature; }});
 }
 
@@ -291,15 +295,12 @@ Density point_start(const Cells& cells, double q) {
   }
   const auto n = static_cast<std::size_t>(cells.count);
   Density state{0, std::vector<double>(n, 0.0), std::vector<double>(n + 1, 0.0)};
-  const double place = (q - cells.lo) / cells.width();
-  const double edge = std::round(place);
-  // An edge is one to rounding: (q - lo) / width of an exact edge can miss the integer by a few units.
-  if (std::abs(place - edge) < 1e-9 && edge > 0 && edge < cells.count) {
-    const auto right = static_cast<std::size_t>(edge);
-    state.density[right - 1] = state.density[right] = 0.5 / cells.width();
-  } else {
-    state.density[std::min(static_cast<std::size_t>(place), n - 1)] = 1 / cells.width();
-  }
+  // In units of cells from the first centre, where the walls are closer than a centre the nearest one.
+  const double place = std::clamp((q - cells.centre(0)) / cells.width(), 0.0, cells.count - 1.0);
+  const auto left = std::min(static_cast<std::size_t>(place), n - 2);
+  const double share = place - static_cast<double>(left);
+  state.density[left] = (1 - share) / cells.width();
+  state.density[left + 1] = share / cells.width();
   return state;
 }
 
@@ -350,7 +351,8 @@ void evolve(const FokkerPlanck& equation, Density& state, double time, double to
     const bool final = dt >= left;
     dt = final ? left : dt;
     const Trial trial(equation, state.density, dt);
-    const double difference = trial.difference(equation.cells.width());
+    const double difference = trial.difference(equation.cells.width()) /
+                              std::max(total_probability(equation.cells, state.density), 1e-300);
     if (difference <= tolerance) {
       accept(equation, trial, dt, state);
       if (final) state.time = time;

@@ -11,8 +11,9 @@
 /// volumes: implicit in time, conservative, and never negative.
 ///
 /// Space: exponential fitting (Scharfetter and Gummel 1969, Chang and Cooper 1970). Across each face the flux
-/// is that of a constant-flux solution between the two cell centres, so a density at which the flux vanishes
-/// is reproduced exactly at the centres. Order 2 in the cell width for smooth coefficients.
+/// is that of a constant-flux solution between the two cell centres, so what does not flow is kept exactly:
+/// the density at rest of a walk without drift is right as a mean over each cell, that of a Langevin equation
+/// at each centre. Order 2 in the cell width for smooth coefficients.
 ///
 /// Time: one backward Euler step of length h and two of h/2, extrapolated to order 2. Every solve is an
 /// elimination without subtractions (Grassmann, Taksar and Heyman 1985), so each keeps positivity and
@@ -63,7 +64,8 @@ struct Density {
   std::vector<double> crossed;
 };
 
-/// All probability in one cell, that of q; spread evenly over the two where q is their edge.
+/// All probability at q: in the two cells with the nearest centres, with mean q (up to half a cell from a
+/// wall).
 Density point_start(const Cells& cells, double q);
 /// Proportional to `shape` at time 0. Throws ConfigError if it is negative, not finite or 0 everywhere.
 Density density_start(const Cells& cells, const Field& shape);
@@ -80,8 +82,9 @@ double absorbed_probability(const FokkerPlanck& equation, const Density& state);
 void step(const FokkerPlanck& equation, Density& state, double dt);
 
 /// Steps until `time`, of lengths such that one backward Euler step and its two halves differ by at most
-/// `tolerance` in total variation; the extrapolated result is better by orders of magnitude.
-void evolve(const FokkerPlanck& equation, Density& state, double time, double tolerance = 1e-4);
+/// `tolerance` times the probability that is left, in total variation. The extrapolated density is better in
+/// each step: its whole relative error is about `tolerance` per lifetime of what decays.
+void evolve(const FokkerPlanck& equation, Density& state, double time, double tolerance = 1e-5);
 
 /// The limit of evolve() for t to infinity from `start`: unique where every cell reaches every other, zero
 /// where a wall absorbs.
