@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "sims/langevin/langevin.hpp"
 #include "sims/noise_scale/noise_scale.hpp"
 #include "sims/random_walk/random_walk.hpp"
 #include "sims/simulation.hpp"
@@ -8,7 +9,8 @@
 namespace soret::sims {
 
 std::span<const Simulation> simulations() {
-  static const std::vector<Simulation> all{two_layer_simulation(), random_walk_simulation(), noise_scale_simulation()};
+  static const std::vector<Simulation> all{two_layer_simulation(), random_walk_simulation(),
+                                           langevin_simulation(), noise_scale_simulation()};
   return all;
 }
 

@@ -1,0 +1,139 @@
+#include "soret/langevin/basins.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+
+#include "soret/langevin/visit.hpp"
+
+namespace soret::langevin {
+namespace {
+
+double bisect(const std::function<double(double)>& f, double low, double high) {
+  const bool rising = f(low) < 0;
+  for (int i = 0; i < 200 && low < high; ++i) {
+    const double middle = 0.5 * (low + high);
+    if (middle == low || middle == high) break;
+    ((f(middle) < 0) == rising ? low : high) = middle;
+  }
+  return 0.5 * (low + high);
+}
+
+double determinant(const std::vector<double>& h) {
+  return h.size() == 1 ? h[0] : h[0] * h[3] - h[1] * h[2];
+}
+
+}  // namespace
+
+Basins::Basins(const Landscape& landscape, const Box& box) : box_(box) {
+  if (landscape.dimension == 1)
+    find_on_line(landscape);
+  else
+    find_in_plane(landscape);
+}
+
+void Basins::find_on_line(const Landscape& landscape) {
+  constexpr int kPlaces = 20011;  // odd and prime: no symmetric minimum falls on a place
+  visit(landscape, [&](const auto& l) {
+    const auto slope = [&](double x) {
+      double g = 0;
+      if constexpr (std::decay_t<decltype(l)>::kDimension == 1) l.gradient(&x, &g);
+      return g;
+    };
+    const double width = (box_.high[0] - box_.low[0]) / kPlaces;
+    double before = slope(box_.low[0]);
+    for (int i = 1; i <= kPlaces; ++i) {
+      const double x = box_.low[0] + i * width;
+      const double after = slope(x);
+      if (before < 0 && after >= 0) minima_.push_back({{bisect(slope, x - width, x)}, 0, 1});
+      if (before > 0 && after <= 0 && !minima_.empty()) maxima_.push_back(bisect(slope, x - width, x));
+      if (after != 0) before = after;
+    }
+  });
+  if (maxima_.size() >= minima_.size()) maxima_.resize(minima_.empty() ? 0 : minima_.size() - 1);
+  for (Minimum& m : minima_) {
+    m.loss = value(landscape, m.position);
+    m.determinant = determinant(hessian(landscape, m.position));
+  }
+}
+
+void Basins::find_in_plane(const Landscape& landscape) {
+  constexpr std::size_t kUnknown = static_cast<std::size_t>(-1);
+  constexpr std::size_t kOnPath = kUnknown - 1;
+  constexpr int kMostSteps = 1'000'000;
+  const double dx = (box_.high[0] - box_.low[0]) / kCells;
+  const double dy = (box_.high[1] - box_.low[1]) / kCells;
+  const double cell_size = std::min(dx, dy);
+  grid_.assign(kCells * kCells, kUnknown);
+  visit(landscape, [&](const auto& l) {
+    using L = std::decay_t<decltype(l)>;
+    if constexpr (L::kDimension == 2) {
+      std::vector<std::size_t> path;
+      for (std::size_t start = 0; start < grid_.size(); ++start) {
+        if (grid_[start] != kUnknown) continue;
+        // Steepest descent in steps of at most half a cell, until it comes to a cell that is known or to a
+        // minimum. The cells it crossed then belong to the same basin.
+        path.clear();
+        std::array<double, 2> w = {box_.low[0] + (static_cast<double>(start / kCells) + 0.5) * dx,
+                                   box_.low[1] + (static_cast<double>(start % kCells) + 0.5) * dy};
+        double here = l.value(w.data());
+        double length = 0.5 * cell_size;
+        std::size_t basin = kUnknown;
+        for (int step = 0; step < kMostSteps; ++step) {
+          const std::size_t at = cell(0, w[0]) * kCells + cell(1, w[1]);
+          if (grid_[at] < kOnPath) {
+            basin = grid_[at];
+            break;
+          }
+          if (grid_[at] == kUnknown) {
+            grid_[at] = kOnPath;
+            path.push_back(at);
+          }
+          std::array<double, 2> g{};
+          l.gradient(w.data(), g.data());
+          const double norm = std::hypot(g[0], g[1]);
+          const std::array<double, 2> next = {w[0] - length * g[0] / norm, w[1] - length * g[1] / norm};
+          const double there = norm > 0 ? l.value(next.data()) : here;
+          if (there < here) {
+            w = next;
+            here = there;
+            length = std::min(0.5 * cell_size, 1.5 * length);
+          } else {
+            length *= 0.25;
+            if (length < 1e-9 * cell_size) break;
+          }
+        }
+        if (basin == kUnknown) {
+          for (basin = 0; basin < minima_.size(); ++basin)
+            if (std::hypot(minima_[basin].position[0] - w[0], minima_[basin].position[1] - w[1]) < cell_size)
+              break;
+          if (basin == minima_.size()) minima_.push_back({{w[0], w[1]}, here, 1});
+        }
+        for (const std::size_t crossed : path) grid_[crossed] = basin;
+      }
+    }
+  });
+  // A descent that left the box ends at its edge or beyond: no minimum inside.
+  const auto inside = [&](const Minimum& m) {
+    return m.position[0] > box_.low[0] && m.position[0] < box_.high[0] && m.position[1] > box_.low[1] &&
+           m.position[1] < box_.high[1];
+  };
+  std::vector<std::size_t> order;
+  for (std::size_t i = 0; i < minima_.size(); ++i)
+    if (inside(minima_[i])) order.push_back(i);
+  std::ranges::sort(order, {}, [&](std::size_t i) { return minima_[i].position; });
+  std::vector<std::size_t> place(minima_.size(), 0);
+  std::vector<Minimum> sorted;
+  for (const std::size_t i : order) {
+    place[i] = sorted.size();
+    sorted.push_back(minima_[i]);
+  }
+  minima_ = std::move(sorted);
+  for (std::size_t& basin : grid_) basin = place[basin];
+  for (Minimum& m : minima_) {
+    m.loss = value(landscape, m.position);
+    m.determinant = determinant(hessian(landscape, m.position));
+  }
+}
+
+}  // namespace soret::langevin

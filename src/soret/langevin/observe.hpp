@@ -1,0 +1,62 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "soret/langevin/basins.hpp"
+#include "soret/langevin/langevin.hpp"
+
+/// What is recorded of a group of walkers: one number per cell and record, whose spread over the groups gives
+/// the errors.
+namespace soret::langevin {
+
+enum class Observable {
+  mean,            ///< [coordinate]
+  covariance,      ///< [row][column], over the walkers of a group (n - 1)
+  density,         ///< [position], of w_0
+  density_2d,      ///< [position][position_y], of (w_0, w_1)
+  occupancy,       ///< [basin], fraction of the walkers
+  loss,            ///< mean of l(w)
+  autocovariance,  ///< covariance of w_0 now and at step 0
+  escaped,         ///< fraction of the walkers that have reached the target
+  survival_time,   ///< mean over the walkers of min(escape time, now), in units of t = eta * steps
+};
+inline constexpr int kObservables = 9;
+
+std::string_view name(Observable o);
+
+/// Equal cells over the recorded range.
+struct Histogram {
+  Box box;
+  std::size_t bins = 64;     ///< of `density`
+  std::size_t bins_2d = 32;  ///< of `density_2d`, per coordinate
+};
+
+struct Plan {
+  std::vector<std::int64_t> records;  ///< SGD steps, ascending
+  /// Snapshots per record, spread evenly over the steps since the record before; the last is at the record
+  /// itself. All observables but autocovariance, escaped and survival_time are averaged over them.
+  std::int64_t snapshots = 1;
+  std::vector<Observable> observables;
+  Histogram histogram;
+  const Basins* basins = nullptr;  ///< for occupancy
+
+  /// The steps at which walkers are looked at, and to which record each belongs.
+  struct Looks {
+    std::vector<std::int64_t> steps;
+    std::vector<std::size_t> record;
+  };
+  Looks looks() const;
+  /// Numbers per record of an observable.
+  std::size_t cells(Observable o, int dimension) const;
+};
+
+/// The recorded values of one group: for each observable of the plan, [record][cell]. A group whose walkers
+/// left finite range has values that are not finite from that record on.
+std::vector<double> observe_group(const Problem& problem, const Plan& plan, std::uint32_t group,
+                                  const std::atomic<bool>* stop = nullptr);
+
+}  // namespace soret::langevin
