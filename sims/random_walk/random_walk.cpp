@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "sims/random_walk/analysis.hpp"
 #include "sims/random_walk/options.hpp"
 #include "soret/base/error.hpp"
 #include "soret/base/machine.hpp"
@@ -21,7 +22,7 @@ std::vector<Coordinate> coordinates_of(const walk::Problem& p, int bins) {
   for (int b = 0; b < bins; ++b) position.values.push_back(p.lower + (b + 0.5) * width);
   second.values = position.values;
   for (int b = 0; b <= bins; ++b) edge.values.push_back(b == bins ? p.upper : p.lower + b * width);
-  return {axis, position, second, edge};
+  return {axis, convention_coordinate(), position, second, edge};
 }
 
 class RandomWalkExperiment : public Experiment {
@@ -33,11 +34,16 @@ class RandomWalkExperiment : public Experiment {
     const auto all = random_walk_observables();
     for (const auto o : record_.observables) observables_.push_back(all[static_cast<std::size_t>(o)]);
     for (std::size_t i = 0; i < plan.points(); ++i) problems_.push_back(random_walk_point(plan.at(i)));
+    derived_ = random_walk_derived(record_, problems_[0].dimensions);
+    const auto used = [this](const Coordinate& coordinate) {
+      const auto has = [&](const Observable& o) {
+        return std::ranges::find(o.dimensions, coordinate.name) != o.dimensions.end();
+      };
+      return std::ranges::any_of(observables_, has) ||
+             std::ranges::any_of(derived_, has, &DerivedQuantity::what);
+    };
     for (Coordinate& coordinate : coordinates_of(problems_[0], record_.bins))
-      if (std::ranges::any_of(observables_, [&](const Observable& o) {
-            return std::ranges::find(o.dimensions, coordinate.name) != o.dimensions.end();
-          }))
-        coordinates_.push_back(std::move(coordinate));
+      if (used(coordinate)) coordinates_.push_back(std::move(coordinate));
   }
 
   std::size_t points() const override { return problems_.size(); }
@@ -45,6 +51,10 @@ class RandomWalkExperiment : public Experiment {
   const std::vector<Observable>& observables() const override { return observables_; }
   const std::vector<std::int64_t>& record_steps() const override { return record_.steps; }
   const std::vector<Coordinate>& coordinates() const override { return coordinates_; }
+  const std::vector<DerivedQuantity>& derived() const override { return derived_; }
+  std::vector<double> derive(std::size_t point, const PointEnsemble& ensemble) const override {
+    return random_walk_derive(problems_[point], record_, ensemble);
+  }
   std::string step_name() const override { return "step of the walk"; }
   std::uint32_t preferred_group(std::size_t) const override { return 1; }
   double cost(std::size_t point) const override {
@@ -76,6 +86,7 @@ class RandomWalkExperiment : public Experiment {
   RandomWalkRecord record_;
   std::vector<walk::Problem> problems_;
   std::vector<Observable> observables_;
+  std::vector<DerivedQuantity> derived_;
   std::vector<Coordinate> coordinates_;
   int threads_;
 };
