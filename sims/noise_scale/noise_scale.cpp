@@ -45,7 +45,7 @@ struct Point {
   double exact_factor() const { return factor(measure::exact_law(options.sampling)); }
   /// N / (N - 1): from F over N to F over N - 1.
   double unbiased() const { return samples() / (samples() - 1.0); }
-  /// tr F as two_size_estimate() has it.
+  /// tr F as signal_and_noise() has it.
   double estimated_trace() const {
     return population->trace * (options.sampling == Sampling::with_replacement ? 1 : unbiased());
   }
@@ -131,9 +131,9 @@ class NoiseScaleExperiment : public Experiment {
     const auto all = noise_scale_observables();
     for (const O o : record_.observables) observables_.push_back(all[static_cast<std::size_t>(o)]);
     wanted_ = {.vectors = has(O::covariance_trace) || has(O::covariance_ratio) ||
-                          has(O::covariance_diagonal) || has(O::noise_scale) || has(O::noise_displacement),
+                          has(O::covariance_diagonal) || has(O::noise_scale) || has(O::noise_displacement) ||
+                          has(O::gradient_norm_squared) || has(O::gradient_variance),
                .matrix = has(O::covariance),
-               .two_sizes = has(O::gradient_norm_squared) || has(O::gradient_variance),
                .projections = has(O::noise_mean) || has(O::covariance_leading) || has(O::excess_kurtosis) ||
                               has(O::inverse_tail_index) || has(O::ks_distance)};
     NoisePopulations populations;
@@ -160,9 +160,8 @@ class NoiseScaleExperiment : public Experiment {
   std::uint32_t preferred_group(std::size_t) const override { return 1; }
   double cost(std::size_t i) const override {
     const Point& point = points_[i];
-    const double per_sample = wanted_.vectors || wanted_.matrix || wanted_.two_sizes
-                                  ? point.population->problem->parameters()
-                                  : point.options.directions;
+    const double per_sample = wanted_.vectors || wanted_.matrix ? point.population->problem->parameters()
+                                                                : point.options.directions;
     const double batches =
         point.enumerated ? point.batches / record_.trajectories : static_cast<double>(record_.steps.back());
     return batches * point.options.batch_size * per_sample;
@@ -235,12 +234,10 @@ class NoiseScaleExperiment : public Experiment {
              fmt::format(
                  "which divides by the noise, but sgd.batch_size = {} is the whole set: there is none", n));
     }
-    if (o.small_batch_size >= o.batch_size) {
+    if (o.batch_size == 1) {
       refuse(
           {O::gradient_norm_squared, O::gradient_variance},
-          fmt::format(
-              "which compares two batch sizes: sgd.small_batch_size = {} must be below sgd.batch_size = {}",
-              o.small_batch_size, o.batch_size));
+          "which compares single gradients with those of batches: sgd.batch_size must be at least 2, not 1");
     }
     const int p = point.population->problem->parameters();
     if (p > kMostMatrixParameters)
@@ -302,7 +299,7 @@ class NoiseScaleExperiment : public Experiment {
   void sample(const Point& point, std::uint32_t trajectory, const std::atomic<bool>& stop,
               const Store& store) const {
     const NoiseScaleOptions& o = point.options;
-    NoiseMeasurement measurement(*point.population, o.batch_size, o.small_batch_size, wanted_);
+    NoiseMeasurement measurement(*point.population, o.batch_size, wanted_);
     measure::BatchSampler batches(point.samples(), o.batch_size, o.sampling, o.seed, trajectory);
     for (std::size_t record = 0; record < record_.steps.size(); ++record) {
       while (measurement.batches() < record_.steps[record]) {
@@ -322,7 +319,7 @@ class NoiseScaleExperiment : public Experiment {
     const std::lock_guard lock(done.mutex);
     const double per_gradient = o.learning_rate / point.samples();
     if (!done.measurement) {
-      NoiseMeasurement measurement(*point.population, o.batch_size, o.small_batch_size, wanted_);
+      NoiseMeasurement measurement(*point.population, o.batch_size, wanted_);
       measure::for_each_batch(point.samples(), o.batch_size, o.sampling, [&](auto batch) {
         if (stop) throw Stopped{};
         measurement.add(batch);
@@ -349,11 +346,8 @@ class NoiseScaleExperiment : public Experiment {
     const NoiseScaleOptions& o = point.options;
     const Population& population = *point.population;
     std::vector<double> row;
-    measure::SignalAndNoise two_sizes;
-    if (wanted_.two_sizes) {
-      two_sizes = measure::two_size_estimate(m.small_square(), o.small_batch_size, m.batch_square(),
-                                             o.batch_size, point.samples(), o.sampling);
-    }
+    const auto estimate = measure::signal_and_noise(m.sample_square(), m.batch_square(), o.batch_size,
+                                                    point.samples(), o.sampling);
     std::vector<std::vector<double>> z;
     if (has(O::excess_kurtosis) || has(O::inverse_tail_index) || has(O::ks_distance))
       z = standardised(point, m);
@@ -386,10 +380,10 @@ class NoiseScaleExperiment : public Experiment {
           row.push_back(displacement);
           break;
         case O::gradient_norm_squared:
-          row.push_back(two_sizes.gradient_square);
+          row.push_back(estimate.gradient_square);
           break;
         case O::gradient_variance:
-          row.push_back(two_sizes.trace);
+          row.push_back(estimate.trace);
           break;
         case O::excess_kurtosis:
           row.push_back(mean_over(z, [](const auto& along) { return measure::excess_kurtosis(along); }));
@@ -567,7 +561,7 @@ void NoiseScaleExperiment::add_derived() {
                             cell(O::gradient_norm_squared, record));
     };
     add_series(
-        "critical_batch_size_estimate", "gradient variance over squared gradient, from two batch sizes",
+        "critical_batch_size_estimate", "gradient variance over squared gradient, from batches of 1 and |B|",
         "McCandlish et al. 2018, A.1",
         [critical](const Point&, const PointEnsemble& e, std::size_t r) { return critical(e, r).value; });
     add_series(
@@ -579,8 +573,8 @@ void NoiseScaleExperiment::add_derived() {
       return Ratio{inverse.value * p.options.batch_size, inverse.error * p.options.batch_size};
     };
     add_series(
-        "signal_to_noise_estimate", "squared gradient over (gradient variance / |B|), from two batch sizes",
-        "",
+        "signal_to_noise_estimate",
+        "squared gradient over (gradient variance / |B|), from batches of 1 and |B|", "",
         [signal](const Point& p, const PointEnsemble& e, std::size_t r) { return signal(p, e, r).value; });
     add_series(
         "signal_to_noise_error", "its standard error: jackknife over blocks", "",

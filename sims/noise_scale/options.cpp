@@ -135,9 +135,6 @@ std::vector<Option> noise_scale_options() {
 
       integer("sgd.batch_size", "1", 1, "|B|; at most N without replacement"),
       positive(real("sgd.learning_rate", "0.1", 0, "learning rate")),
-      integer("sgd.small_batch_size", "1", 1,
-              "smaller of the two batch sizes that estimate the critical batch size; below batch_size (our "
-              "choice)"),
       fixed(integer("sgd.steps", "1000", 1, "mini-batches of every trajectory, all at the same parameters")),
 
       text("noise.method", "auto", kMethods,
@@ -206,9 +203,10 @@ std::vector<Observable> noise_scale_observables() {
       row("noise_displacement",
           "squared distance that the noise of the updates so far adds up to, at fixed parameters",
           "seed 003 Eq. 18-23"),
-      row("gradient_norm_squared", "squared gradient of the mean loss, estimated from two batch sizes",
+      row("gradient_norm_squared", "squared gradient of the mean loss, estimated from batches of 1 and |B|",
           "McCandlish et al. 2018, A.1"),
-      row("gradient_variance", "trace of the per-sample gradient covariance, estimated from two batch sizes",
+      row("gradient_variance",
+          "trace of the per-sample gradient covariance, estimated from batches of 1 and |B|",
           "McCandlish et al. 2018, A.1"),
       row("excess_kurtosis", "excess kurtosis of psi along random directions, their mean", "seed 003 Eq. 16"),
       row("inverse_tail_index", "Hill's estimate of 1/alpha of psi along random directions",
@@ -240,7 +238,6 @@ NoiseScaleOptions noise_scale_point(const Settings& s) {
   o.descent_rate = s.real("point.descent_rate");
   o.sampling = value_of<Sampling>(kSamplings, s.text("data.sampling"));
   o.batch_size = static_cast<int>(s.integer("sgd.batch_size"));
-  o.small_batch_size = static_cast<int>(s.integer("sgd.small_batch_size"));
   o.learning_rate = s.real("sgd.learning_rate");
   o.method = value_of<NoiseScaleOptions::Method>(kMethods, s.text("noise.method"));
   o.enumeration_limit = s.real("noise.enumeration_limit");

@@ -60,7 +60,6 @@ struct NoiseScaleOptions {
 
   measure::Sampling sampling = measure::Sampling::without_replacement;
   int batch_size = 1;
-  int small_batch_size = 1;
   double learning_rate = 0;
   Method method = Method::automatic;
   double enumeration_limit = 0;

@@ -195,15 +195,13 @@ void for_each_batch(int samples, int batch_size, Sampling sampling,
   }
 }
 
-NoiseMeasurement::NoiseMeasurement(const Population& population, int batch_size, int small_batch,
-                                   Wanted wanted)
+NoiseMeasurement::NoiseMeasurement(const Population& population, int batch_size, Wanted wanted)
     : population_(population),
-      small_batch_(wanted.two_sizes ? small_batch : batch_size),
       wanted_(wanted),
       scale_(static_cast<double>(population.samples()) / batch_size) {
   const Index rows = population.mean.rows();
   const Index cols = population.mean.cols();
-  if (wanted.vectors || wanted.matrix || wanted.two_sizes) {
+  if (wanted.vectors || wanted.matrix) {
     inputs_.resize(batch_size, cols);
     residuals_.resize(batch_size, rows);
     sum_ = diagonal_ = Matrix::Zero(rows, cols);
@@ -226,26 +224,11 @@ void NoiseMeasurement::add(std::span<const std::uint32_t> batch) {
     inputs_.row(static_cast<Index>(k)) = problem.inputs.row(batch[k]).cast<double>();
     residuals_.row(static_cast<Index>(k)) = population_.residuals.row(batch[k]);
   }
-  if (small_batch_ > 1) {
-    gradient_.setZero(sum_.rows(), sum_.cols());
-    double squares = 0;
-    Index groups = 0;
-    for (Index first = 0; first < inputs_.rows(); first += small_batch_) {
-      const Index size = std::min<Index>(small_batch_, inputs_.rows() - first);
-      group_.noalias() = residuals_.middleRows(first, size).transpose() * inputs_.middleRows(first, size);
-      gradient_ += group_;
-      if (size < small_batch_) break;  // the rest of a batch that is no multiple is of no given size
-      squares += group_.squaredNorm();
-      ++groups;
-    }
-    small_square_ += squares / static_cast<double>(groups) / small_batch_ / small_batch_;
-  } else {
-    gradient_.noalias() = residuals_.transpose() * inputs_;
-    double squares = 0;
-    for (const std::uint32_t i : batch) squares += population_.squares[i];
-    small_square_ += squares / static_cast<double>(batch.size());
-  }
+  gradient_.noalias() = residuals_.transpose() * inputs_;
+  double squares = 0;
+  for (const std::uint32_t i : batch) squares += population_.squares[i];
   const auto size = static_cast<double>(batch.size());
+  sample_square_ += squares / size;
   batch_square_ += gradient_.squaredNorm() / (size * size);
 
   gradient_ = scale_ * gradient_ - static_cast<double>(population_.samples()) * population_.mean;  // psi
@@ -258,13 +241,13 @@ void NoiseMeasurement::add(std::span<const std::uint32_t> batch) {
   }
 }
 
-SignalAndNoise two_size_estimate(double small_square, int small_batch, double batch_square, int batch_size,
-                                 int samples, Sampling sampling) {
+SignalAndNoise signal_and_noise(double sample_square, double batch_square, int batch_size, int samples,
+                                Sampling sampling) {
   const double left_out = sampling == Sampling::with_replacement ? 0 : 1.0 / samples;
-  const double small = 1.0 / small_batch - left_out;
-  const double large = 1.0 / batch_size - left_out;
-  return {.gradient_square = (batch_square * small - small_square * large) / (small - large),
-          .trace = (small_square - batch_square) / (small - large)};
+  const double one = 1 - left_out;
+  const double batch = 1.0 / batch_size - left_out;
+  return {.gradient_square = (batch_square * one - sample_square * batch) / (one - batch),
+          .trace = (sample_square - batch_square) / (one - batch)};
 }
 
 }  // namespace soret::measure

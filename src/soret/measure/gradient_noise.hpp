@@ -91,28 +91,26 @@ void for_each_batch(int samples, int batch_size, Sampling sampling,
 
 /// What a measurement keeps; more costs more.
 struct Wanted {
-  bool vectors = false;     ///< psi itself: trace, displacement, diagonal
+  bool vectors = false;     ///< psi itself: trace, displacement, diagonal, squared gradients
   bool matrix = false;      ///< all of psi psi^T
-  bool two_sizes = false;   ///< squared gradients of batches of two sizes
   bool projections = true;  ///< psi along u_0 and the random directions
 };
 
 /// Sums over the batches that were added: a trajectory's, or all there are.
 class NoiseMeasurement {
  public:
-  /// `small_batch` is the smaller size of `two_sizes`: the batch is cut into groups of it, in order.
-  NoiseMeasurement(const Population& population, int batch_size, int small_batch, Wanted wanted);
+  NoiseMeasurement(const Population& population, int batch_size, Wanted wanted);
 
   void add(std::span<const std::uint32_t> batch);
 
   std::int64_t batches() const { return batches_; }
-  double trace() const { return square_ / count(); }               ///< mean |psi|^2
-  double displacement() const { return sum_.squaredNorm(); }       ///< |sum of psi|^2
-  const Matrix& sum() const { return sum_; }                       ///< of psi, [output][input]
-  Matrix diagonal() const { return diagonal_ / count(); }          ///< mean psi_j^2, [output][input]
-  Matrix covariance() const { return matrix_ / count(); }          ///< mean psi psi^T
-  double small_square() const { return small_square_ / count(); }  ///< mean |gradient of a small batch|^2
-  double batch_square() const { return batch_square_ / count(); }  ///< mean |gradient of a batch|^2
+  double trace() const { return square_ / count(); }                 ///< mean |psi|^2
+  double displacement() const { return sum_.squaredNorm(); }         ///< |sum of psi|^2
+  const Matrix& sum() const { return sum_; }                         ///< of psi, [output][input]
+  Matrix diagonal() const { return diagonal_ / count(); }            ///< mean psi_j^2, [output][input]
+  Matrix covariance() const { return matrix_ / count(); }            ///< mean psi psi^T
+  double sample_square() const { return sample_square_ / count(); }  ///< mean |g_i|^2 over samples of batches
+  double batch_square() const { return batch_square_ / count(); }    ///< mean |gradient of a batch|^2
   /// psi . u of every batch, u = u_0 (0) or a random direction (1, ...).
   std::span<const double> along(int u) const { return along_[static_cast<std::size_t>(u)]; }
 
@@ -120,24 +118,24 @@ class NoiseMeasurement {
   double count() const { return static_cast<double>(batches_); }
 
   const Population& population_;
-  int small_batch_;
   Wanted wanted_;
   double scale_;  // N / |B|
   std::int64_t batches_ = 0;
-  Matrix inputs_, residuals_, group_, gradient_, sum_, diagonal_, matrix_;
-  double square_ = 0, small_square_ = 0, batch_square_ = 0;
+  Matrix inputs_, residuals_, gradient_, sum_, diagonal_, matrix_;
+  double square_ = 0, sample_square_ = 0, batch_square_ = 0;
   std::vector<std::vector<double>> along_;  // [1 + direction][batch]
 };
 
-/// Unbiased estimates from the mean squared gradients of batches of two sizes: E |gradient|^2 = |gbar|^2 + tr
-/// F / b with replacement; |gbar|^2 + tr F (1/b - 1/N), F over N - 1, without. Source: S. McCandlish, J.
-/// Kaplan and D. Amodei, "An Empirical Model of Large-Batch Training", 2018, appendix A.1, whose formula is
-/// the first.
+/// Unbiased estimates from the mean squared gradients of two batch sizes, 1 and |B|: E |gradient|^2 =
+/// |gbar|^2 + tr F / b with replacement; |gbar|^2 + tr F (1/b - 1/N), F over N - 1, without. The single
+/// samples are those of the batches themselves: cutting a batch into parts of another size, in every possible
+/// way, gives the same two numbers. Needs |B| > 1. Source: S. McCandlish, J. Kaplan and D. Amodei, "An
+/// Empirical Model of Large-Batch Training", 2018, appendix A.1, whose formula is the one with replacement.
 struct SignalAndNoise {
   double gradient_square = 0;  ///< |gbar|^2
   double trace = 0;            ///< tr F, over N with replacement and over N - 1 without
 };
-SignalAndNoise two_size_estimate(double small_square, int small_batch, double batch_square, int batch_size,
-                                 int samples, Sampling sampling);
+SignalAndNoise signal_and_noise(double sample_square, double batch_square, int batch_size, int samples,
+                                Sampling sampling);
 
 }  // namespace soret::measure
