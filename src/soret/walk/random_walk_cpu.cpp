@@ -254,7 +254,7 @@ struct GroupSums {
   }
 
   std::size_t records, bins, axes;
-  std::vector<double> sum, square;         ///< [record][axis], about the start position
+  std::vector<double> sum, square;         ///< [record][axis], about origin()
   std::vector<std::int64_t> samples;       ///< [record] sampled steps since the last record
   std::vector<std::int64_t> histogram;     ///< [record][bin], all samples
   std::vector<std::int64_t> histogram_2d;  ///< [record][bin][bin_2]; empty if not wanted
@@ -267,10 +267,16 @@ struct GroupSums {
   std::int64_t diverged_at = -1;
 };
 
+/// Positions are summed about this place: a point start has exactly no variance.
+double origin(const Problem& p) {
+  const bool around_position = p.start == Start::point || p.start == Start::gaussian;
+  return around_position ? p.start_position : 0.5 * (p.lower + p.upper);
+}
+
 class Observer {
  public:
   Observer(const Problem& p, const Request& r)
-      : p_(p), bins_(r.bins), bins_per_length_(r.bins / p.width()), origin_(0.5 * (p.lower + p.upper)) {}
+      : p_(p), bins_(r.bins), bins_per_length_(r.bins / p.width()), origin_(origin(p)) {}
 
   /// The histogram of a sampled step.
   void sample(const WalkerBlock& block, int walkers, std::size_t record, GroupSums& sums) const {
@@ -379,7 +385,7 @@ double value(Observable o, const Problem& p, const Request& r, const GroupSums& 
   const double samples = walkers * static_cast<double>(s.samples[record]);
   switch (o) {
     case Observable::position_mean:
-      return 0.5 * (p.lower + p.upper) + s.sum[record * s.axes + cell] / walkers;
+      return origin(p) + s.sum[record * s.axes + cell] / walkers;
     case Observable::position_variance: {
       const double mean = s.sum[record * s.axes + cell] / walkers;
       return (s.square[record * s.axes + cell] - walkers * mean * mean) / (walkers - 1);
