@@ -103,9 +103,10 @@ double mean_first_passage_time(const std::function<double(double)>& loss, double
   cell_integrals({sign * wall, sign * target, 64},
                  [&](double q) { return lowest = std::min(lowest, height(q)); });
   double before = std::numeric_limits<double>::quiet_NaN();
-  for (int panels = 16; panels <= 1 << 16; panels *= 2) {
+  for (int panels = 16; panels <= 1 << 14; panels *= 2) {
     const double now =
         nested_integral(height, temperature, lowest, sign * wall, sign * start, sign * target, panels);
+    if (!std::isfinite(now)) break;
     if (std::abs(now - before) <= 1e-9 * std::abs(now)) return now;
     before = now;
   }
