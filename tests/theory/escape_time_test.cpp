@@ -86,14 +86,14 @@ TEST(KramersTime, ByHand) {
   Eigen::MatrixXd well(2, 2);
   well << 4, 0, 0, 9;
   Eigen::MatrixXd saddle(2, 2);
-  saddle << -1, 0, 0, 16;
-  EXPECT_NEAR(kramers_time(well, saddle, 0.6, 0.2), 2 * kPi * std::sqrt(16.0 / 36) * std::exp(3.0), 1e-12);
+  saddle << -2, 0, 0, 16;
+  EXPECT_NEAR(kramers_time(well, saddle, 0.6, 0.2), kPi * std::sqrt(32.0 / 36) * std::exp(3.0), 1e-12);
   // A coordinate that is the same in well and saddle does not matter, nor does a rotation.
   saddle(1, 1) = 9;
   const Eigen::Rotation2Dd turn(0.7);
   const Eigen::MatrixXd r = turn.toRotationMatrix();
   EXPECT_NEAR(kramers_time(r * well * r.transpose(), r * saddle * r.transpose(), 0.6, 0.2),
-              kramers_time(4, -1, 0.6, 0.2), 1e-12);
+              kramers_time(4, -2, 0.6, 0.2), 1e-12);
 }
 
 // The exact time to the far well approaches Kramers' as T falls, with an error proportional to T.

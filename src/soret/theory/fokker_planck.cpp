@@ -15,10 +15,6 @@
 namespace soret::theory {
 namespace {
 
-bool is_circle(const FokkerPlanck& equation) {
-  return equation.walls.lo == Wall::periodic;
-}
-
 /// What exponential fitting needs: J = -w(q) e^-phi (e^phi u(q) rho)'.
 struct FittedFlux {
   Field weight;                                    // w
@@ -28,9 +24,7 @@ struct FittedFlux {
 
 FokkerPlanck fitted_equation(const Cells& cells, Walls walls, const FittedFlux& law) {
   require_valid(cells);
-  if ((walls.lo == Wall::periodic) != (walls.hi == Wall::periodic)) {
-    throw std::domain_error("a circle has no ends: both walls are periodic or none is");
-  }
+  require_valid(walls);
   const auto n = static_cast<std::size_t>(cells.count);
   FokkerPlanck equation{cells, walls, std::vector<double>(n + 1, 0.0), std::vector<double>(n + 1, 0.0)};
   std::vector<double> factor(n);
@@ -44,7 +38,7 @@ FokkerPlanck fitted_equation(const Cells& cells, Walls walls, const FittedFlux& 
     equation.rightward[f] = speed * bernoulli(rise) * factor[f - 1];
     equation.leftward[f] = speed * bernoulli(-rise) * factor[f];
   }
-  if (walls.lo == Wall::periodic) {
+  if (walls.circle()) {
     const double speed = law.weight(cells.lo) / width;
     const double rise =
         law.exponent(cells.hi - width / 2, cells.hi) + law.exponent(cells.lo, cells.lo + width / 2);
@@ -119,7 +113,7 @@ BackwardEuler::BackwardEuler(const FokkerPlanck& equation, double dt)
     right_[i] = scale * equation.rightward[i + 1];
     left_[i] = scale * equation.leftward[i];
   }
-  const bool circle = is_circle(equation);
+  const bool circle = equation.walls.circle();
   double keep = circle ? 1 : 1 + left_[0];
   double keep_last = circle ? 1 : 1 + right_[last_];
   to_last_[0] = circle ? left_[0] : 0;
@@ -192,7 +186,7 @@ void accept(const FokkerPlanck& equation, const Trial& trial, double dt, Density
   }
   // Only what the limit withholds goes through fluxes, whose rounding grows with the step; the rest is a
   // difference of two solutions, exact to rounding for any step.
-  const bool circle = is_circle(equation);
+  const bool circle = equation.walls.circle();
   std::vector<double> withheld(n + 1, 0.0);
   for (std::size_t f = 0; f <= n; ++f) {
     const bool from_left = correction[f] > 0;
@@ -234,6 +228,12 @@ double beyond_all_times(const FokkerPlanck& equation) {
 }
 
 }  // namespace
+
+void require_valid(Walls walls) {
+  if ((walls.lo == Wall::periodic) != (walls.hi == Wall::periodic)) {
+    throw std::domain_error("a circle has no ends: both walls are periodic or none is");
+  }
+}
 
 FokkerPlanck flux_equation(const Cells& cells, Walls walls, const Field& a, const Field& b) {
   const Field diffusion =
@@ -317,7 +317,7 @@ Density density_start(const Cells& cells, const Field& shape) {
 
 std::vector<double> flux(const FokkerPlanck& equation, std::span<const double> density) {
   const std::size_t n = density.size();
-  const bool circle = is_circle(equation);
+  const bool circle = equation.walls.circle();
   std::vector<double> result(n + 1);
   for (std::size_t f = 0; f <= n; ++f) {
     const double left = f > 0 ? density[f - 1] : (circle ? density[n - 1] : 0);
@@ -332,7 +332,7 @@ double total_probability(const Cells& cells, std::span<const double> density) {
 }
 
 double absorbed_probability(const FokkerPlanck& equation, const Density& state) {
-  return is_circle(equation) ? 0 : state.crossed.back() - state.crossed.front();
+  return equation.walls.circle() ? 0 : state.crossed.back() - state.crossed.front();
 }
 
 void step(const FokkerPlanck& equation, Density& state, double dt) {
@@ -356,6 +356,10 @@ void evolve(const FokkerPlanck& equation, Density& state, double time, double to
     if (difference <= tolerance) {
       accept(equation, trial, dt, state);
       if (final) state.time = time;
+    }
+    if (!final && state.time + dt == state.time) {
+      throw RunError(fmt::format(
+          "the density at time {} needs steps below {}: take wider cells or more tolerance", state.time, dt));
     }
     // The difference grows as the step squared.
     dt *= std::clamp(0.9 * std::sqrt(tolerance / std::max(difference, 1e-300)), 0.1, 4.0);

@@ -29,7 +29,12 @@ enum class Wall { no_flux, absorbing, periodic };
 struct Walls {
   Wall lo = Wall::no_flux;
   Wall hi = Wall::no_flux;  // periodic exactly if lo is
+
+  bool circle() const { return lo == Wall::periodic; }
 };
+
+/// Throws std::domain_error if only one wall is periodic.
+void require_valid(Walls walls);
 
 /// The discrete equation. The flux through face f, at cells.edge(f), towards larger q is
 /// rightward[f] rho[f-1] - leftward[f] rho[f]; a circle has rho[-1] = rho[count-1] and face 0 = face count.
@@ -83,7 +88,8 @@ void step(const FokkerPlanck& equation, Density& state, double dt);
 
 /// Steps until `time`, of lengths such that one backward Euler step and its two halves differ by at most
 /// `tolerance` times the probability that is left, in total variation. The extrapolated density is better in
-/// each step: its whole relative error is about `tolerance` per lifetime of what decays.
+/// each step: its whole relative error is about `tolerance` per lifetime of what decays. Throws RunError if
+/// the steps become too short to change the time.
 void evolve(const FokkerPlanck& equation, Density& state, double time, double tolerance = 1e-5);
 
 /// The limit of evolve() for t to infinity from `start`: unique where every cell reaches every other, zero

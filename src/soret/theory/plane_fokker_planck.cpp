@@ -19,10 +19,6 @@ Eigen::Map<const Vector> as_vector(std::span<const double> values) {
   return {values.data(), static_cast<Eigen::Index>(values.size())};
 }
 
-bool is_circle(const Walls& walls) {
-  return walls.lo == Wall::periodic;
-}
-
 /// Where a movement from `cell` by `direction` ends along one axis.
 struct Landing {
   enum { inside, blocked, absorbed } kind;
@@ -175,7 +171,7 @@ class PlaneFokkerPlanck::Builder {
     const int face = way > 0 ? i + 1 : i;
     const double flux = way * rate * grid_.x.width();
     through_.emplace_back(face_x(face, j), donor_, flux);
-    if (is_circle(equation_.walls_.x) && face % grid_.x.count == 0) {
+    if (equation_.walls_.x.circle() && face % grid_.x.count == 0) {
       through_.emplace_back(face_x(grid_.x.count - face, j), donor_, flux);
     }
   }
@@ -183,7 +179,7 @@ class PlaneFokkerPlanck::Builder {
     const int face = way > 0 ? j + 1 : j;
     const double flux = way * rate * grid_.y.width();
     through_.emplace_back(face_y(i, face), donor_, flux);
-    if (is_circle(equation_.walls_.y) && face % grid_.y.count == 0) {
+    if (equation_.walls_.y.circle() && face % grid_.y.count == 0) {
       through_.emplace_back(face_y(i, grid_.y.count - face), donor_, flux);
     }
   }
@@ -198,7 +194,7 @@ class PlaneFokkerPlanck::Builder {
   }
 
   void close(const Walls& walls, int lo, int hi) {
-    if (is_circle(walls)) {
+    if (walls.circle()) {
       equation_.twin_faces_.push_back({lo, hi});
     } else {
       equation_.wall_faces_.push_back({lo, -1});
@@ -249,11 +245,8 @@ PlaneFokkerPlanck::PlaneFokkerPlanck(const PlaneGrid& grid, PlaneWalls walls,
     : grid_(grid), walls_(walls) {
   require_valid(grid.x);
   require_valid(grid.y);
-  for (const Walls& pair : {walls.x, walls.y}) {
-    if ((pair.lo == Wall::periodic) != (pair.hi == Wall::periodic)) {
-      throw std::domain_error("a circle has no ends: both walls are periodic or none is");
-    }
-  }
+  require_valid(walls.x);
+  require_valid(walls.y);
   Builder(*this, covariance, drift).build();
 }
 

@@ -18,9 +18,8 @@
 ///
 /// Space: finite volumes whose exchange is that of walkers between neighbouring cells: to the two sides of
 /// x at the rate C_xx/(2 dx^2) - |C_xy|/(2 dx dy), likewise in y, and along the diagonal that has C_xy's sign
-/// at |C_xy|/(2 dx dy) (drift by exponential fitting). Order 2 for smooth coefficients. At a wall without
-/// flux the blocked part of a diagonal movement is dropped, as a reflected walker's is: there order 1 if C_xy
-/// is not 0.
+/// at |C_xy|/(2 dx dy) (drift by exponential fitting). At a wall without flux the blocked part of a diagonal
+/// movement is dropped, as a reflected walker's is. Order 2 in the cells' widths for smooth coefficients.
 ///
 /// All rates are positive, and so is the density, where |C_xy| <= min(C_xx dy/dx, C_yy dx/dy): see
 /// positive(). A shared zeta (C of rank one) reaches that only where |g_x|/dx = |g_y|/dy; elsewhere a density
