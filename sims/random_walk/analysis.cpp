@@ -1,6 +1,7 @@
 #include "sims/random_walk/analysis.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -25,7 +26,7 @@ constexpr std::int64_t kMostTimes = 16;
 constexpr double kLeastCount = 25;
 /// Within this many steps of a wall the walk feels that its steps are finite, and the density differs from
 /// the Fokker-Planck one by a share of the order of a step times the slope of g: such bins are left out.
-constexpr double kWallSteps = 3;
+constexpr double kWallSteps = 4;
 
 struct Estimate {
   double value = kNaN;
@@ -42,7 +43,7 @@ class PointAnalysis {
       offsets_[static_cast<std::size_t>(o)] = offset;
       offset += walk::cells(o, p, r.bins) * r.steps.size();
     }
-    if (p.dimensions == 1) largest_ = walk::amplitude_range(p).largest;
+    largest_ = walk::amplitude_range(p).largest;
   }
 
   // ---- Predictions of the three conventions ----
@@ -121,10 +122,14 @@ class PointAnalysis {
   }
   double mean(O o, std::size_t k, std::size_t c) const { return ensemble_.mean[cell(o, k, c)]; }
   double error(O o, std::size_t k, std::size_t c) const { return ensemble_.error[cell(o, k, c)]; }
+  /// Along the first coordinate, the others in the middle of the domain.
   double g(double q) const {
-    double value = 0;
-    amplitude_.at({&q, 1}, {&value, 1});
-    return value;
+    std::array<double, walk::kMaxDimensions> place, value;
+    place.fill(0.5 * (p_.lower + p_.upper));
+    place[0] = q;
+    const auto n = static_cast<std::size_t>(p_.dimensions);
+    amplitude_.at({place.data(), n}, {value.data(), n});
+    return value[0];
   }
 
   // ---- The bins ----
@@ -477,16 +482,16 @@ const std::vector<Derivation>& derivations() {
        &P::flux_chi_square},
       {{{"stationary_exponent",
          "1",
-         "d ln rho / d ln g, fitted over the bins",
+         "d ln rho / d ln g along the first coordinate, fitted over the bins",
          "-2 by Fokker-Planck; seed 002 Eq. 10: -1, with Eq. 11: -1/2",
          {}},
         true},
        {O::density},
-       true,
+       false,
        &P::stationary_exponent},
       {{{"stationary_exponent_stderr", "1", "jackknife error of stationary_exponent", "", {}}, true},
        {O::density},
-       true,
+       false,
        &P::stationary_exponent_error},
       {{{"soret_coefficient",
          "1",

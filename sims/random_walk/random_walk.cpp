@@ -33,6 +33,8 @@ class RandomWalkExperiment : public Experiment {
       throw ConfigError("random_walk has no CUDA backend yet; use --backend cpu");
     const auto all = random_walk_observables();
     for (const auto o : record_.observables) observables_.push_back(all[static_cast<std::size_t>(o)]);
+    if (plan.common().integer("walk.dimensions") == 1)
+      for (Observable& o : observables_) std::erase(o.dimensions, "axis");
     for (std::size_t i = 0; i < plan.points(); ++i) problems_.push_back(random_walk_point(plan.at(i)));
     derived_ = random_walk_derived(record_, problems_[0].dimensions);
     const auto used = [this](const Coordinate& coordinate) {

@@ -91,6 +91,7 @@ class StationaryStart {
 enum class Observable {
   position_mean,        ///< [axis]
   position_variance,    ///< [axis], over the walkers of the group, unbiased
+  amplitude_mean,       ///< mean of |g(q)|, of a neuron at batch size 1: a function of the place alone
   density,              ///< [position] of the first coordinate, per unit length
   density_2d,           ///< [position][position_2] of the first two coordinates
   flux,                 ///< [edge] net crossings of bin edges by the first coordinate per walker and step
@@ -101,7 +102,7 @@ enum class Observable {
   passage_time,         ///< mean over all walkers of the first-passage time, 0 for those still alive
   passage_time_square,  ///< of its square
 };
-inline constexpr int kObservables = 11;
+inline constexpr int kObservables = 12;
 std::string_view name(Observable observable);
 
 /// Groups [first_group, first_group + groups) of `walkers` walkers; walker w of group k is walker k * walkers

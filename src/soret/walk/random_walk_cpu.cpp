@@ -238,6 +238,7 @@ struct GroupSums {
         axes(static_cast<std::size_t>(p.dimensions)),
         sum(records * axes),
         square(records * axes),
+        amplitude(records),
         samples(records),
         histogram(records * bins),
         occupied(records * (bins + 2)),
@@ -247,6 +248,7 @@ struct GroupSums {
         time(records),
         time_square(records) {
     for (const Observable o : r.observables) {
+      if (o == Observable::amplitude_mean) amplitudes = true;
       if (o == Observable::density_2d) histogram_2d.resize(records * bins * bins);
       if (o == Observable::drift_density || o == Observable::diffusion_density) steps = true;
     }
@@ -255,11 +257,13 @@ struct GroupSums {
 
   std::size_t records, bins, axes;
   std::vector<double> sum, square;         ///< [record][axis], about origin()
+  std::vector<double> amplitude;           ///< [record]
   std::vector<std::int64_t> samples;       ///< [record] sampled steps since the last record
   std::vector<std::int64_t> histogram;     ///< [record][bin], all samples
   std::vector<std::int64_t> histogram_2d;  ///< [record][bin][bin_2]; empty if not wanted
   std::vector<std::int64_t> occupied;      ///< [record][1 + bin], at the record; 0 and bins + 1: outside
   std::vector<std::int64_t> turns;         ///< [record] turns around the ring so far
+  bool amplitudes = false;                 ///< amplitude is wanted
   bool steps = false;                      ///< drift and diffusion are wanted
   std::vector<double> drift, diffusion;    ///< [record][bin], over the sampled steps
   std::vector<std::int64_t> absorbed, absorbed_upper;  ///< [record]
@@ -276,7 +280,7 @@ double origin(const Problem& p) {
 class Observer {
  public:
   Observer(const Problem& p, const Request& r)
-      : p_(p), bins_(r.bins), bins_per_length_(r.bins / p.width()), origin_(origin(p)) {}
+      : p_(p), bins_(r.bins), bins_per_length_(r.bins / p.width()), origin_(origin(p)), amplitude_(p) {}
 
   /// The histogram of a sampled step.
   void sample(const WalkerBlock& block, int walkers, std::size_t record, GroupSums& sums) const {
@@ -324,6 +328,7 @@ class Observer {
       sums.square[record * sums.axes + i] += square;
       if (!std::isfinite(square) && sums.diverged_at < 0) sums.diverged_at = block.step;
     }
+    if (sums.amplitudes) sums.amplitude[record] += amplitude_sum(block, walkers);
     Bins bin;
     find_bins(block.q[0], bin);
     auto* const occupied = &sums.occupied[record * (sums.bins + 2)];
@@ -350,6 +355,23 @@ class Observer {
  private:
   using Bins = std::array<std::int64_t, kWalkers>;
 
+  /// |g| summed over the walkers.
+  double amplitude_sum(const WalkerBlock& block, int walkers) const {
+    std::array<WalkerRow, kMaxDimensions> g;
+    const double* from[kMaxDimensions];
+    double* to[kMaxDimensions];
+    for (int i = 0; i < p_.dimensions; ++i) from[i] = block.q[i].data(), to[i] = g[i].data();
+    const auto n = static_cast<std::size_t>(p_.dimensions);
+    amplitude_({from, n}, {to, n}, kWalkers);
+    double sum = 0;
+    for (int k = 0; k < walkers; ++k) {
+      double square = 0;
+      for (std::size_t i = 0; i < n; ++i) square += g[i][k] * g[i][k];
+      sum += std::sqrt(square);
+    }
+    return sum / (p_.field.kind == FieldKind::neuron ? p_.field.inverse_root_batch : 1);
+  }
+
   /// The bin of every walker; -1 or bins for those outside. Rounding at a wall is not outside.
   void find_bins(const WalkerRow& q, Bins& bin) const {
     const bool closed = p_.boundary == Boundary::reflecting || p_.boundary == Boundary::periodic;
@@ -373,6 +395,7 @@ class Observer {
   int bins_;
   double bins_per_length_;
   double origin_;
+  Amplitude amplitude_;
 };
 
 // ---- From sums to values ----
@@ -390,6 +413,8 @@ double value(Observable o, const Problem& p, const Request& r, const GroupSums& 
       const double mean = s.sum[record * s.axes + cell] / walkers;
       return (s.square[record * s.axes + cell] - walkers * mean * mean) / (walkers - 1);
     }
+    case Observable::amplitude_mean:
+      return s.amplitude[record] / walkers;
     case Observable::density:
       return static_cast<double>(s.histogram[record * s.bins + cell]) / (samples * bin_width);
     case Observable::density_2d:
@@ -423,9 +448,9 @@ double value(Observable o, const Problem& p, const Request& r, const GroupSums& 
 
 std::string_view name(Observable o) {
   constexpr std::array<std::string_view, kObservables> kNames = {
-      "position_mean",      "position_variance", "density",  "density_2d",        "flux",
-      "drift_density",      "diffusion_density", "survival", "absorbed_at_upper", "passage_time",
-      "passage_time_square"};
+      "position_mean", "position_variance",  "amplitude_mean",    "density",  "density_2d",
+      "flux",          "drift_density",      "diffusion_density", "survival", "absorbed_at_upper",
+      "passage_time",  "passage_time_square"};
   return kNames[static_cast<std::size_t>(o)];
 }
 
