@@ -72,7 +72,7 @@ inline double gamma(const walk::Problem& p, std::uint32_t walker, std::int64_t s
   if (p.kick == walk::Kick::rademacher) {
     const auto w = words(static_cast<std::uint64_t>(step / 128) * gammas + static_cast<std::uint64_t>(u));
     const auto bit = static_cast<std::size_t>(step % 128);
-    return (w[bit / 32] >> (bit % 32)) % 2 == 1 ? -1 : 1;
+    return (w[bit / 32] >> (31 - bit % 32)) % 2 == 1 ? -1 : 1;
   }
   const std::uint64_t i = static_cast<std::uint64_t>(step) * gammas + static_cast<std::uint64_t>(u);
   if (p.kick == walk::Kick::student_t) {

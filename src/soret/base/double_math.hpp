@@ -78,36 +78,44 @@ SORET_HD F with_sign(F x, F y) {
 
 namespace detail {
 
-/// sin(2 pi r) for |r| <= 1/4; the polynomial is within 2e-19 of it, relatively.
+/// sin(pi r) for |r| <= 1/2; the polynomial is within 2e-19 of it, relatively. Even and odd powers of r^2
+/// apart: walks wait for it.
 template <class F>
-SORET_HD F sin_quarter_turn(F r) {
+SORET_HD F sin_half_turns(F r) {
   const F z = r * r;
-  F p = fma(z, constant_of<F>(0.10089695501646812), constant_of<F>(-0.7177337921413454));
-  p = fma(z, p, constant_of<F>(3.8199280942271643));
-  p = fma(z, p, constant_of<F>(-15.0946416761179));
-  p = fma(z, p, constant_of<F>(42.058693925428685));
-  p = fma(z, p, constant_of<F>(-76.70585975282492));
-  p = fma(z, p, constant_of<F>(81.60524927607362));
-  p = fma(z, p, constant_of<F>(-41.341702240399755));
-  p = fma(z, p, constant_of<F>(6.283185307179586));
-  return p * r;
+  const F z2 = z * z;
+  F even =
+      fma(z2, constant_of<F>(0x1p-17 * 0.10089695501646812), constant_of<F>(0x1p-13 * 3.8199280942271643));
+  F odd = fma(z2, constant_of<F>(0x1p-15 * -0.7177337921413454), constant_of<F>(0x1p-11 * -15.0946416761179));
+  even = fma(z2, even, constant_of<F>(0x1p-9 * 42.058693925428685));
+  odd = fma(z2, odd, constant_of<F>(0x1p-7 * -76.70585975282492));
+  even = fma(z2, even, constant_of<F>(0x1p-5 * 81.60524927607362));
+  odd = fma(z2, odd, constant_of<F>(0x1p-3 * -41.341702240399755));
+  even = fma(z2, even, constant_of<F>(0x1p-1 * 6.283185307179586));
+  return r * fma(z, odd, even);
 }
 
 }  // namespace detail
 
-/// sin(2 pi x), x in turns; error below 3 units in the last place for |x| < 2^51. The reduction is exact.
+/// sin(pi x); error below 3 units in the last place for |x| < 2^50. The reduction is exact.
 template <class F>
-SORET_HD F sin_turns(F x) {
-  const F r = x - nearest(x);
-  const F u = absolute(r);
-  const F folded = select(u > 0.25, 0.5 - u, u);
-  return detail::sin_quarter_turn(with_sign(folded, r));
+SORET_HD F sin_pi(F x) {
+  const F magic = constant_of<F>(0x1.8p52);  // adding it rounds to an integer in the low bits
+  const F shifted = x + magic;
+  const F r = x - (shifted - magic);
+  return from_bits(bits(detail::sin_half_turns(r)) ^ (bits(shifted) << 63));
 }
 
-/// cos(2 pi x), x in turns; absolute error below 4e-16 for |x| < 2^51.
+/// sin(2 pi x), x in turns; error below 3 units in the last place for |x| < 2^49.
+template <class F>
+SORET_HD F sin_turns(F x) {
+  return sin_pi(x + x);
+}
+
+/// cos(2 pi x), x in turns; absolute error below 4e-16 for |x| < 2^50.
 template <class F>
 SORET_HD F cos_turns(F x) {
-  return detail::sin_quarter_turn(0.25 - absolute(x - nearest(x)));
+  return detail::sin_half_turns(0.5 - 2.0 * absolute(x - nearest(x)));
 }
 
 /// e^x; relative error below 2 units in the last place, saturating at |x| = 708; NaN stays NaN.

@@ -42,8 +42,9 @@ SORET_HD F profile(const Field& field, F q) {
   if constexpr (K == FieldKind::linear) {
     return fma(d, constant_of<F>(field.strength), constant_of<F>(field.level));
   } else if constexpr (K == FieldKind::sinusoidal) {
-    return fma(sin_turns(d * field.inverse_period), constant_of<F>(field.strength),
-               constant_of<F>(field.level));
+    const double half_turns = 2 * field.inverse_period;
+    const F phase = fma(q, constant_of<F>(half_turns), constant_of<F>(-half_turns * field.centre));
+    return fma(sin_pi(phase), constant_of<F>(field.strength), constant_of<F>(field.level));
   } else if constexpr (K == FieldKind::exponential) {
     return field.level * exponential(field.strength * d);
   } else if constexpr (K == FieldKind::power) {

@@ -37,10 +37,10 @@ Kicks::Kicks(const Problem& problem, std::uint32_t first_walker)
 void Kicks::draw_bits(std::uint64_t block, int u) {
   for (int k = 0; k < kBlockWalkers; k += kLanes) {
     const auto b = sixteen_walkers(seed_, first_walker_ + static_cast<std::uint32_t>(k), block);
-    store(&bits_[u][0][k], low_half(b.x) | (low_half(b.y) << 32));
-    store(&bits_[u][0][k + 8], high_half(b.x) | (high_half(b.y) << 32));
-    store(&bits_[u][1][k], low_half(b.z) | (low_half(b.w) << 32));
-    store(&bits_[u][1][k + 8], high_half(b.z) | (high_half(b.w) << 32));
+    store(&bits_[u][0][k], (low_half(b.x) << 32) | low_half(b.y));
+    store(&bits_[u][0][k + 8], (high_half(b.x) << 32) | high_half(b.y));
+    store(&bits_[u][1][k], (low_half(b.z) << 32) | low_half(b.w));
+    store(&bits_[u][1][k + 8], (high_half(b.z) << 32) | high_half(b.w));
   }
 }
 
@@ -89,7 +89,7 @@ const std::uint64_t* Kicks::sign_words(std::int64_t step, int u) {
 const double* Kicks::operator()(std::int64_t step, int u) {
   if (kick_ == Kick::rademacher) {
     const std::uint64_t* words = sign_words(step, u);
-    const auto shift = static_cast<unsigned>(63 - step % 64);
+    const auto shift = static_cast<unsigned>(step % 64);
     for (int k = 0; k < kBlockWalkers; k += kDoubleLanes) {
       const LanesU64 sign = (load(words + k) << shift) & (std::uint64_t{1} << 63);
       store(&signs_[k], from_bits(bits(broadcast(1.0)) ^ sign));

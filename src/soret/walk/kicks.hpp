@@ -10,7 +10,7 @@
 
 /// The gammas of 128 walkers. Walker w (its number in the whole problem) draws from the stream (seed,
 /// walk_kicks, w). With U gammas per step, gamma u of step s is number i = s U + u of the stream:
-///   rademacher  bit s % 128 of block (s / 128) U + u; a set bit is -1
+///   rademacher  bit s % 128 of block (s / 128) U + u, from the top of its first word on; a set bit is -1
 ///   gaussian    the normals of fill_normal: four per block
 ///   uniform     sqrt(3) (2 (word i + 1/2) 2^-32 - 1): four per block
 ///   student_t   nu-t of words 2 i and 2 i + 1, scaled to variance 1 for nu > 2: two per block

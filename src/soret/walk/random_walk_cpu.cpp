@@ -42,15 +42,15 @@ void walk_by_signs(const Problem& p, const std::uint64_t* words, unsigned first_
       const int at = first + v * kDoubleLanes;
       q[v] = load(all_q + at);
       if constexpr (B == Boundary::periodic) unrolled[v] = load(all_unrolled + at);
-      word[v] = load(words + at) >> first_bit;
+      word[v] = load(words + at) << first_bit;
     }
     for (int s = 0; s < steps; ++s) {
 #pragma GCC unroll 8
       for (int v = 0; v < kInterleaved; ++v) {
         const DoubleLanes length = eta * profile<K>(field, q[v]);
         // gamma = -1 for a set bit: the sign of the displacement.
-        const DoubleLanes move = from_bits(bits(length) ^ (word[v] << 63));
-        word[v] >>= 1;
+        const DoubleLanes move = from_bits(bits(length) ^ (word[v] & (std::uint64_t{1} << 63)));
+        word[v] += word[v];
         q[v] -= move;
         if constexpr (B == Boundary::reflecting) q[v] = reflect_once(q[v], lower, upper);
         if constexpr (B == Boundary::periodic) {

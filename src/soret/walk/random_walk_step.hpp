@@ -34,8 +34,10 @@ SORET_HD F reflect(F q, double lower, double upper) {
 template <class F>
 SORET_HD F wrap_once(F q, double lower, double upper) {
   const double width = upper - lower;
-  const F above = select(q < lower, q + width, q);
-  return select(above >= upper, above - width, above);
+  const auto is_below = q < lower;
+  const auto is_above = q >= upper;  // both of q itself: the walk waits for them
+  const F above = select(is_below, q + width, q);
+  return select(is_above, above - width, above);
 }
 
 /// The same from anywhere.
