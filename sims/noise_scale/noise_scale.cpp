@@ -505,16 +505,16 @@ void NoiseScaleExperiment::add_derived() {
     add("covariance_deviation",
         "measured over predicted trace - 1, in standard errors; enumerated: 0 if equal to rounding, else "
         "infinite",
-        "seed 003 Eq. 14-15", {"covariance_law"}, true, [this](const Point&, const PointEnsemble& ensemble) {
+        "seed 003 Eq. 14-15", {"covariance_law"}, true,
+        [this](const Point& point, const PointEnsemble& ensemble) {
           constexpr double kRounding = 1e-9;
           std::vector<double> out;
           for (std::size_t k = 0; k < record_.steps.size() * kCovarianceLaws.size(); ++k) {
             const std::size_t at = cell(O::covariance_ratio, 0) + k;
             const double excess = ensemble.mean[at] - 1;
-            const bool exact = !(ensemble.error[at] > kRounding * std::abs(ensemble.mean[at]));
             const double rejected = std::copysign(std::numeric_limits<double>::infinity(), excess);
-            out.push_back(!exact ? excess / ensemble.error[at]
-                                 : (std::abs(excess) < kRounding ? 0 : rejected));
+            const double exact = std::abs(excess) < kRounding ? 0 : rejected;
+            out.push_back(point.enumerated ? exact : excess / ensemble.error[at]);
           }
           return out;
         });

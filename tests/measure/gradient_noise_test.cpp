@@ -259,6 +259,27 @@ TEST(GradientNoise, WhatIsNotWantedChangesNothing) {
   EXPECT_THAT(projected.along(2), ::testing::ElementsAreArray(all.along(2)));
 }
 
+TEST(GradientNoise, ALargeBatchIsTheSumOfItsSamples) {
+  // 300 draws of 17 samples: two whole parts of 128 and a rest.
+  const auto problem = random_problem(Loss::softmax, 17, 3, 3);
+  const Matrix w = random_weights(*problem);
+  const Population p = population(problem, w, 2, 1);
+  const auto all = gradients(*problem, w);
+  NoiseMeasurement m(p, 300, {.vectors = true});
+  BatchSampler batches(17, 300, Sampling::with_replacement, 9, 0);
+  const auto batch = batches.next();
+  m.add(batch);
+  double squares = 0;
+  for (std::size_t a = 0; a < all[0].size(); ++a) {
+    double psi = 0;
+    for (const auto i : batch) psi += 17.0 / 300 * all[i][a];
+    for (const auto& g : all) psi -= g[a];
+    EXPECT_NEAR(m.sum().data()[a], psi, 1e-12);
+    squares += psi * psi;
+  }
+  EXPECT_NEAR(m.trace(), squares, 1e-11);
+}
+
 TEST(GradientNoise, NoNoiseIsRefused) {
   const auto refusal = [](const std::shared_ptr<Regression>& problem, const Matrix& w) -> std::string {
     try {

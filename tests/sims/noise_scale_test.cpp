@@ -239,6 +239,15 @@ TEST_F(NoiseScale, ThreadsAndGroupsLeaveTheBits) {
     EXPECT_EQ(variable.data, two.at(variable.name).data) << variable.name;
 }
 
+TEST_F(NoiseScale, OneTrajectoryHasNoDeviation) {
+  const std::string config =
+      "simulation = noise_scale\nensemble.trajectories = 1\nsgd.steps = 3\ndata.training_samples = 9\n"
+      "record.observables = covariance_ratio\nsgd.batch_size = 3\n";
+  EXPECT_THAT(run(config + "noise.method = sample\n").at("covariance_deviation").reals(),
+              Each(::testing::IsNan()));
+  EXPECT_EQ(run(config + "noise.method = enumerate\n").at("covariance_deviation").reals()[1], 0);
+}
+
 TEST_F(NoiseScale, WhatElseIsRecordedLeavesTheBits) {
   std::string config = kSampled.substr(0, kSampled.find("record.observables"));
   const auto all = run(kSampled);

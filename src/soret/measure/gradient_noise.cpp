@@ -13,6 +13,9 @@ namespace {
 
 using Index = Eigen::Index;
 
+/// Samples of a batch that are gathered for one matrix product: they stay in cache, whatever the batch.
+constexpr std::size_t kGathered = 128;
+
 /// A unit vector in parameter space, drawn for the given index.
 Matrix random_direction(const Regression& problem, std::uint64_t seed, std::uint32_t index) {
   std::vector<float> draws(static_cast<std::size_t>(problem.parameters()));
@@ -202,8 +205,9 @@ NoiseMeasurement::NoiseMeasurement(const Population& population, int batch_size,
   const Index rows = population.mean.rows();
   const Index cols = population.mean.cols();
   if (wanted.vectors || wanted.matrix) {
-    inputs_.resize(batch_size, cols);
-    residuals_.resize(batch_size, rows);
+    const auto gathered = std::min(static_cast<Index>(kGathered), static_cast<Index>(batch_size));
+    inputs_.resize(gathered, cols);
+    residuals_.resize(gathered, rows);
     sum_ = diagonal_ = Matrix::Zero(rows, cols);
   }
   if (wanted.matrix) matrix_ = Matrix::Zero(rows * cols, rows * cols);
@@ -220,13 +224,19 @@ void NoiseMeasurement::add(std::span<const std::uint32_t> batch) {
   if (inputs_.size() == 0) return;
 
   const Regression& problem = *population_.problem;
-  for (std::size_t k = 0; k < batch.size(); ++k) {
-    inputs_.row(static_cast<Index>(k)) = problem.inputs.row(batch[k]).cast<double>();
-    residuals_.row(static_cast<Index>(k)) = population_.residuals.row(batch[k]);
-  }
-  gradient_.noalias() = residuals_.transpose() * inputs_;
+  gradient_.setZero(sum_.rows(), sum_.cols());
   double squares = 0;
-  for (const std::uint32_t i : batch) squares += population_.squares[i];
+  for (std::size_t first = 0; first < batch.size(); first += kGathered) {
+    const auto part = batch.subspan(first, std::min(kGathered, batch.size() - first));
+    const auto rows = static_cast<Index>(part.size());
+    for (Index k = 0; k < rows; ++k) {
+      const std::uint32_t i = part[static_cast<std::size_t>(k)];
+      inputs_.row(k) = problem.inputs.row(i).cast<double>();
+      residuals_.row(k) = population_.residuals.row(i);
+      squares += population_.squares[i];
+    }
+    gradient_.noalias() += residuals_.topRows(rows).transpose() * inputs_.topRows(rows);
+  }
   const auto size = static_cast<double>(batch.size());
   sample_square_ += squares / size;
   batch_square_ += gradient_.squaredNorm() / (size * size);

@@ -95,7 +95,7 @@ Eigen::MatrixXd hessian(const Regression& problem, const Matrix& r) {
 
 Matrix product_over_inputs(const FloatMatrix& inputs, const Matrix& right) {
   Matrix out(inputs.rows(), right.rows());
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (blocks(inputs.rows()) > 1)
   for (Index block = 0; block < blocks(inputs.rows()); ++block) {
     const Index size = block_size(inputs.rows(), block);
     out.middleRows(block * kBlock, size).noalias() =
@@ -106,7 +106,7 @@ Matrix product_over_inputs(const FloatMatrix& inputs, const Matrix& right) {
 
 Matrix product_over_samples(const Matrix& left, const FloatMatrix& inputs) {
   std::vector<Matrix> partial(static_cast<std::size_t>(blocks(inputs.rows())));
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (blocks(inputs.rows()) > 1)
   for (Index block = 0; block < blocks(inputs.rows()); ++block) {
     const Index size = block_size(inputs.rows(), block);
     partial[static_cast<std::size_t>(block)].noalias() =
