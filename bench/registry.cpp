@@ -1,6 +1,8 @@
 #include <vector>
 
 #include "bench/bench.hpp"
+#include "bench/langevin_bench.hpp"
+#include "bench/random_walk_bench.hpp"
 #include "bench/two_layer_bench.hpp"
 
 namespace soret::bench {
@@ -9,6 +11,8 @@ std::span<const Bench> benches() {
   static const std::vector<Bench> all{
       {"two_layer", "ensembles of two-layer networks on the CPU, against the FMA peak and a plain loop",
        two_layer},
+      {"langevin", "Langevin walkers on the CPU, against a plain loop and the rate of normals", langevin},
+      {"random_walk", "random walks on the CPU, against the FMA peak and a plain loop", random_walk},
       {"two_layer_cuda", "the same ensembles on the GPU, against its FP32 peak", two_layer_cuda},
   };
   return all;

@@ -45,6 +45,9 @@ Coordinate centres(std::string name, std::string meaning, double low, double hig
   return c;
 }
 
+/// 25 independent walkers in a bin. Our choice.
+constexpr double kLargestBinError = 0.2;
+
 /// The measured cells of one observable at one record, and how many groups stand behind them.
 struct Measured {
   std::span<const double> mean, error;
@@ -52,12 +55,14 @@ struct Measured {
 };
 
 /// Mean over cells of (measured - predicted)^2 / error^2, times (G - 3) / (G - 1): 1 is expected where the
-/// prediction is right, the errors being estimated from G groups. Cells without spread are left out.
-double mean_square_deviation(const Measured& m, std::span<const double> predicted) {
+/// prediction is right, the errors being estimated from G groups. Cells whose error is above `most` times
+/// their value are left out: a bin with few walkers in it has neither a Gaussian error nor a known one.
+double mean_square_deviation(const Measured& m, std::span<const double> predicted, double most) {
   double sum = 0;
   double cells = 0;
   for (std::size_t i = 0; i < predicted.size(); ++i) {
-    if (!(m.error[i] > 0)) continue;
+    if (!(m.error[i] > 0) || m.error[i] > most * std::max(std::abs(predicted[i]), std::abs(m.mean[i])))
+      continue;
     const double z = (m.mean[i] - predicted[i]) / m.error[i];
     sum += z * z;
     cells += 1;
@@ -310,6 +315,7 @@ class LangevinExperiment : public Experiment {
   /// record.
   void compare(const PointEnsemble& e, O o, const std::vector<std::vector<double>>& laws,
                std::vector<double>& out) const {
+    const double most = o == O::covariance ? std::numeric_limits<double>::infinity() : kLargestBinError;
     const std::size_t cells = place(o).second;
     for (const auto& law : laws) {
       if (law.empty())
@@ -319,7 +325,7 @@ class LangevinExperiment : public Experiment {
     }
     for (std::size_t record = 0; record < record_count(); ++record)
       for (const auto& law : laws)
-        out.push_back(law.empty() ? kNan : mean_square_deviation(measured(e, o, record), law));
+        out.push_back(law.empty() ? kNan : mean_square_deviation(measured(e, o, record), law, most));
   }
 
   void derive_minima(std::size_t i, std::vector<double>& out) const {

@@ -93,7 +93,8 @@ struct DoubleWell {
     const double cubic = 4 * barrier * inverse_width * inverse_width * inverse_width * inverse_width;
     const double linear = 4 * barrier * inverse_width * inverse_width;
     const V x = w[0];
-    g[0] = (cubic * (x * x) - linear) * x + tilt * inverse_width;
+    const V factor = fma(constant_of<V>(cubic), x * x, constant_of<V>(-linear));
+    g[0] = fma(factor, x, constant_of<V>(tilt * inverse_width));
   }
 };
 

@@ -102,8 +102,9 @@ struct Problem {
 
 inline constexpr int kMaxDimension = 256;
 
-/// Walkers that are computed together.
-inline constexpr int kChunk = 32;
+/// Walkers that are computed together: eight vectors, enough independent chains to hide the latency of a
+/// step.
+inline constexpr int kChunk = 64;
 
 /// Walkers first, first + 1, ... of a group at one of the sample steps.
 struct Sample {

@@ -18,32 +18,46 @@ using V = DoubleLanes;
 constexpr int kVectors = kChunk / kDoubleLanes;
 /// Normals drawn ahead of the steps that use them: enough independent Philox blocks to hide their latency,
 /// few enough (8 KB) for the first-level cache.
-constexpr int kNormalsAhead = 64;
+constexpr int kNormalsAhead = 32;
 
-/// Block n of the streams of sixteen consecutive walkers.
-PhiloxBlock<LanesU32> blocks(std::uint64_t seed, Purpose purpose, std::uint32_t first_walker,
-                             std::uint64_t n) {
+/// The counters of block n of the streams of sixteen consecutive walkers.
+PhiloxBlock<LanesU32> counters(Purpose purpose, std::uint32_t first_walker, std::uint64_t n) {
   constexpr LanesU32 kOrder = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-  return philox(PhiloxBlock<LanesU32>{broadcast(static_cast<std::uint32_t>(n)),
-                                      broadcast(static_cast<std::uint32_t>(n >> 32)), first_walker + kOrder,
-                                      broadcast(static_cast<std::uint32_t>(purpose))},
-                Stream{seed, purpose, 0}.key());
+  return {broadcast(static_cast<std::uint32_t>(n)), broadcast(static_cast<std::uint32_t>(n >> 32)),
+          first_walker + kOrder, broadcast(static_cast<std::uint32_t>(purpose))};
 }
 
-/// Normals first_block * 4, ... of the walkers of a chunk: out[number][kChunk].
+PhiloxKey key_of(std::uint64_t seed) {
+  return Stream{seed, Purpose::langevin_noise, 0}.key();
+}
+
+PhiloxBlock<LanesU32> blocks(std::uint64_t seed, Purpose purpose, std::uint32_t first_walker,
+                             std::uint64_t n) {
+  return philox(counters(purpose, first_walker, n), key_of(seed));
+}
+
+/// The four normals of each block, to out[number][kChunk].
+void put_normals(const PhiloxBlock<LanesU32>& words, float* out) {
+  Lanes n0, n1, n2, n3;
+  normal_pair(words.x, words.y, n0, n1);
+  normal_pair(words.z, words.w, n2, n3);
+  store(out, n0);
+  store(out + kChunk, n1);
+  store(out + 2 * kChunk, n2);
+  store(out + 3 * kChunk, n3);
+}
+
+/// Normals 4 first_block, ..., 4 (first_block + count) - 1 of the walkers of a chunk: out[number][kChunk].
 void normals(std::uint64_t seed, Purpose purpose, std::uint32_t first_walker, std::uint64_t first_block,
              int count, float* out) {
+  const PhiloxKey key = key_of(seed);
   for (int b = 0; b < count; ++b) {
-    for (int half = 0; half < kChunk; half += kLanes) {
-      const auto words = blocks(seed, purpose, first_walker + half, first_block + b);
-      Lanes n0, n1, n2, n3;
-      normal_pair(words.x, words.y, n0, n1);
-      normal_pair(words.z, words.w, n2, n3);
-      float* const at = out + 4 * b * kChunk + half;
-      store(at, n0);
-      store(at + kChunk, n1);
-      store(at + 2 * kChunk, n2);
-      store(at + 3 * kChunk, n3);
+    for (int i = 0; i < kChunk; i += 2 * kLanes) {
+      auto low = counters(purpose, first_walker + i, first_block + b);
+      auto high = counters(purpose, first_walker + i + kLanes, first_block + b);
+      philox(low, high, key);
+      put_normals(low, out + 4 * b * kChunk + i);
+      put_normals(high, out + 4 * b * kChunk + i + kLanes);
     }
   }
 }
@@ -134,7 +148,7 @@ class StepperOf final : public Stepper {
     V* const noise = scratch + kScratch * d;
     for (int s = 0; s < steps; ++s) {
       if constexpr (Step::kSigns && L::kDimension != 1) draw_signs(first_walker, begin + s, d);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
       for (int v = 0; v < kVectors; ++v) {
         V* const here = w + v * d;
         for (int k = 0; k < d; ++k)

@@ -11,13 +11,16 @@ namespace {
 
 using V = DoubleLanes;
 
-/// Sum over the lanes of a chunk, always as the same tree. Lanes beyond `count` hold zeros.
+/// Sum over the walkers of a chunk, always as the same tree. Places beyond the count hold zeros.
 double sum_of(const double* x) {
-  return sum((load(x) + load(x + 8)) + (load(x + 16) + load(x + 24)));
+  V total = load(x);
+  for (int i = kDoubleLanes; i < kChunk; i += kDoubleLanes) total += load(x + i);
+  return sum(total);
 }
 double sum_of_products(const double* x, const double* y) {
-  return sum((load(x) * load(y) + load(x + 8) * load(y + 8)) +
-             (load(x + 16) * load(y + 16) + load(x + 24) * load(y + 24)));
+  V total = load(x) * load(y);
+  for (int i = kDoubleLanes; i < kChunk; i += kDoubleLanes) total += load(x + i) * load(y + i);
+  return sum(total);
 }
 
 class Recorder {
