@@ -8,6 +8,9 @@
 #include <numbers>
 #include <numeric>
 
+#include "soret/theory/escape_time.hpp"
+#include "soret/theory/langevin_laws.hpp"
+
 namespace soret::langevin {
 namespace {
 
@@ -230,17 +233,16 @@ std::vector<double> occupancy(const Problem& p, OccupancyLaw law, const Basins& 
           probability[i];
     return share;
   }
-  if (p.noise.kind == Noise::Kind::state || !isotropic_variance(p)) return {};
-  const double t = temperature(p) * (law == OccupancyLaw::eq26_printed ? 2 : 1);
-  double lowest = std::numeric_limits<double>::infinity();
-  for (const Minimum& m : basins.minima()) lowest = std::min(lowest, m.loss);
-  double total = 0;
-  for (std::size_t k = 0; k < share.size(); ++k) {
-    const Minimum& m = basins.minima()[k];
-    total += share[k] = std::exp(-(m.loss - lowest) / t) / std::sqrt(m.determinant);
+  const auto variance = isotropic_variance(p);
+  if (p.noise.kind == Noise::Kind::state || !variance || !(*variance > 0)) return {};
+  std::vector<theory::Basin> minima;
+  for (const Minimum& m : basins.minima()) {
+    if (!(m.determinant > 0)) return {};
+    minima.push_back({m.loss, m.determinant});
   }
-  for (double& x : share) x /= total;
-  return share;
+  return theory::basin_occupancy(
+      law == OccupancyLaw::eq26 ? theory::OccupancyLaw::laplace : theory::OccupancyLaw::paper_eq26, minima,
+      {p.learning_rate, p.batch_size, *variance});
 }
 
 double mean_first_passage_time(const Problem& p, const Box& box) {
@@ -298,8 +300,8 @@ double kramers_time(const Problem& p, const Basins& basins) {
   if (std::isnan(top)) return kNan;
   const Minimum& bottom = basins.minima()[basins.of(start, 0)];
   const double curvature = hessian(p.landscape, {&top, 1})[0];
-  return 2 * std::numbers::pi * std::exp((height - bottom.loss) / temperature(p)) /
-         std::sqrt(bottom.determinant * std::abs(curvature));
+  if (!(bottom.determinant > 0 && curvature < 0 && temperature(p) > 0)) return kNan;
+  return theory::kramers_time(bottom.determinant, curvature, height - bottom.loss, temperature(p));
 }
 
 std::vector<double> stationary_quantiles(const Problem& p, const Box& box, std::size_t n) {
