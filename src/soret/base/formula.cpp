@@ -4,7 +4,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
 
 #include "soret/base/error.hpp"
 #include "soret/base/text.hpp"
@@ -17,9 +16,6 @@ namespace soret {
 
 #if defined(SORET_HAVE_MUPARSER)
 namespace {
-
-/// Places that muParser works on in one call.
-constexpr std::size_t kBulk = 256;
 
 [[noreturn]] void refuse(const std::string& text, std::size_t at, const std::string& what) {
   throw ConfigError(fmt::format("{} at character {} of the formula\n  {}\n  {}^", what, at + 1, text,
@@ -34,15 +30,14 @@ struct Formula::Parser {
     if (trim(text).empty()) throw ConfigError("the formula is empty");
     parser.DefineConst("pi", 3.14159265358979323846);
     for (std::size_t v = 0; v < variables.size(); ++v) {
-      values[v].fill(0.5);
-      parser.DefineVar(variables[v], values[v].data());
+      values[v] = 0.5;
+      parser.DefineVar(variables[v], &values[v]);
     }
     parser.SetExpr(text);
     try {
       int results = 0;
       parser.Eval(results);
       if (results != 1) refuse(text, text.find(','), "more than one value");
-      parser.Eval(out.data(), 1);
     } catch (const mu::Parser::exception_type& error) {
       explain(error);
     }
@@ -73,24 +68,23 @@ struct Formula::Parser {
 
   std::string text;
   std::vector<std::string> variables;
-  std::vector<std::array<double, kBulk>> values;
-  std::array<double, kBulk> out{};
+  std::vector<double> values;  ///< where the parser looks for the variables
   mu::Parser parser;
 };
 
+// One place at a time: muParser keeps the compiled formula for that, while its bulk mode parses the text
+// again for every bulk and is faster only for more than a thousand places.
 void Formula::evaluate(std::span<const double* const> x, std::span<double> results) const {
   Parser& p = *parser_;
-  for (std::size_t done = 0; done < results.size(); done += kBulk) {
-    const std::size_t n = std::min(kBulk, results.size() - done);
-    for (std::size_t v = 0; v < p.values.size(); ++v) std::copy_n(x[v] + done, n, p.values[v].data());
-    p.parser.Eval(p.out.data(), static_cast<int>(n));
-    std::copy_n(p.out.data(), n, results.data() + done);
+  for (std::size_t k = 0; k < results.size(); ++k) {
+    for (std::size_t v = 0; v < p.values.size(); ++v) p.values[v] = x[v][k];
+    results[k] = p.parser.Eval();
   }
 }
 
 double Formula::operator()(std::span<const double> x) const {
   Parser& p = *parser_;
-  for (std::size_t v = 0; v < p.values.size(); ++v) p.values[v][0] = x[v];
+  std::ranges::copy(x, p.values.begin());
   return p.parser.Eval();
 }
 

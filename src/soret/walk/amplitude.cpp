@@ -91,6 +91,10 @@ void Amplitude::operator()(std::span<const double* const> q, std::span<double* c
 }
 
 void Amplitude::at(std::span<const double> q, std::span<double> g) const {
+  if (field_.kind == FieldKind::formula) {
+    for (std::size_t i = 0; i < g.size(); ++i) g[i] = formulas_[i < formulas_.size() ? i : 0](q);
+    return;
+  }
   double places[kMaxDimensions][kDoubleLanes];
   double amplitudes[kMaxDimensions][kDoubleLanes];
   const double* from[kMaxDimensions];
