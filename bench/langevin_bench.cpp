@@ -108,7 +108,7 @@ double plain_rate(int threads, std::uint32_t walkers, std::int64_t steps) {
 }
 
 double normals_rate(int threads) {
-  constexpr int kFills = 200;
+  constexpr int kFills = 20'000;
   const double start = omp_get_wtime();
 #pragma omp parallel num_threads(threads)
   {
