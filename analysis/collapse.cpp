@@ -318,6 +318,24 @@ double noise_time(const Curves& curves, std::span<const double> reference, doubl
   return learning_rate * learning_rate * end / setting("batch_size");
 }
 
+/// True if an exponent a little off the minimum, in any direction, is not considered.
+bool at_edge(const Problem& problem, Window window, const CollapseOptions& options,
+             const std::vector<double>& minimum) {
+  constexpr double kNearby = 0.05;
+  int directions = 1;
+  for (std::size_t f = 0; f < minimum.size(); ++f) directions *= 3;
+  for (int direction = 0; direction < directions; ++direction) {
+    auto nearby = minimum;
+    int digits = direction;
+    for (double& exponent : nearby) {
+      exponent += kNearby * (digits % 3 - 1);
+      digits /= 3;
+    }
+    if (objective(problem, window, options, nearby) == kForbidden) return true;
+  }
+  return false;
+}
+
 WindowFit window_fit(const Curves& curves, const Problem& problem, const CollapseOptions& options,
                      std::span<const double> reference, Window window, const Minimum& minimum) {
   const auto exponents = problem.exponents(minimum.at);
@@ -330,22 +348,20 @@ WindowFit window_fit(const Curves& curves, const Problem& problem, const Collaps
     fit.exponents.push_back(
         {curves.keys[k], reference[k], fitted, false, exponents[k], 0, exponents[k], exponents[k]});
   }
-  // Next to a minimum inside the search, all exponents are considered.
-  constexpr double kNearby = 0.05;
-  for (std::size_t f = 0; f < problem.free.size(); ++f) {
-    auto below = minimum.at, above = minimum.at;
-    below[f] -= kNearby;
-    above[f] += kNearby;
-    Exponent& exponent = fit.exponents[problem.free[f]];
-    exponent.bound = objective(problem, window, options, below) == kForbidden ||
-                     objective(problem, window, options, above) == kForbidden;
-    if (exponent.bound)
-      fit.notes.push_back(
-          fmt::format("the best exponent of {} lies at the edge of the search ({} to {}) or of where the "
-                      "curves have enough "
-                      "comparable records in this window: it is a bound, not an estimate; record more often "
-                      "or change the window",
-                      exponent.key, shortest(options.exponent_min), shortest(options.exponent_max)));
+  // Next to a minimum inside the search, all exponents are considered, in every direction. At an edge no
+  // exponent is an estimate: the ones that could still move follow the one that could not.
+  if (at_edge(problem, window, options, minimum.at)) {
+    std::vector<std::string> names;
+    for (const std::size_t k : problem.free) {
+      fit.exponents[k].bound = true;
+      names.push_back(curves.keys[k]);
+    }
+    fit.notes.push_back(fmt::format(
+        "the best exponent{} of {} lie{} at the edge of the search ({} to {}) or of where the curves have "
+        "enough comparable "
+        "records in this window: a bound, not an estimate; record more often or change the window",
+        names.size() > 1 ? "s" : "", fmt::join(names, " and "), names.size() > 1 ? "" : "s",
+        shortest(options.exponent_min), shortest(options.exponent_max)));
   }
   const bool bounded = !fit.notes.empty();
   const double spread = fit.quality.spread_percent();
@@ -388,6 +404,14 @@ void set_errors(WindowFit& fit, const Problem& problem, const std::vector<std::v
     for (const auto& sample : samples) values.push_back(sample[f]);
     const Spread spread = spread_of(values);
     Exponent& exponent = fit.exponents[problem.free[f]];
+    // Where nothing collapses, resamples that all end at the same exponent sit on a cusp of the comparison.
+    constexpr double kCusp = 1e-6;
+    if (!fit.collapses && !exponent.bound && spread.high - spread.low < kCusp) {
+      exponent.bound = true;
+      fit.notes.push_back(fmt::format(
+          "the best exponent of {} does not move with the sample: a cusp of the comparison, not an estimate",
+          exponent.key));
+    }
     if (exponent.bound) {
       exponent.standard_error = exponent.low = exponent.high = kNaN;
       continue;

@@ -57,6 +57,9 @@ struct Hypothesis {
   Quality quality;
 };
 
+/// How the title of a collapse's file begins.
+inline constexpr const char* kCollapseTitle = "Collapse of ";
+
 struct CollapseResult {
   std::vector<std::string> keys;
   WindowFit best;

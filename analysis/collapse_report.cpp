@@ -170,7 +170,7 @@ store::Dataset collapse_dataset(std::span<const Curves> families, std::span<cons
   const std::string &name = first.observable, &unit = first.unit, &long_name = first.long_name;
   store::Dataset out;
   out.attributes = first.source;
-  out.attributes["title"] = fmt::format("Collapse of {}", name);
+  out.attributes["title"] = fmt::format("{}{}", kCollapseTitle, name);
   out.attributes["analysis"] = "collapse";
   out.attributes["observable"] = name;
   out.attributes["bootstrap_resamples"] = static_cast<std::int64_t>(results.front().options.resamples);

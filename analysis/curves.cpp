@@ -192,6 +192,8 @@ std::vector<std::string> observables(const Dataset& file) {
 }
 
 std::vector<Curves> extract_curves(const Dataset& file, const std::string& observable) {
+  if (file.find("finished") == nullptr || file.find("block_trajectories") == nullptr)
+    throw InputError("the file is not the result of `soret run`: it has no ensembles");
   const auto known = observables(file);
   if (std::find(known.begin(), known.end(), observable) == known.end())
     throw InputError(fmt::format("the file holds no observable '{}'{}\nit holds: {}", observable,

@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <filesystem>
+#include <variant>
 
 #include "sims/cli/arguments.hpp"
 #include "sims/cli/output.hpp"
+#include "soret/base/error.hpp"
 #include "soret/store/result_file.hpp"
 
 namespace soret::cli {
@@ -73,6 +76,24 @@ void print_result(const Curves& curves, const CollapseResult& result) {
 
 }  // namespace
 
+namespace {
+
+/// A collapse may replace an earlier collapse, nothing else.
+void check_output(const std::filesystem::path& output) {
+  if (!std::filesystem::exists(output)) return;
+  if (!std::filesystem::is_directory(output) && store::is_hdf5(output)) {
+    const auto attributes = store::read_attributes(output);
+    const auto title = attributes.find("title");
+    if (title != attributes.end() && std::holds_alternative<std::string>(title->second) &&
+        std::get<std::string>(title->second).starts_with(kCollapseTitle))
+      return;
+  }
+  throw ConfigError(
+      fmt::format("output {} exists and is not a collapse; choose another output", output.string()));
+}
+
+}  // namespace
+
 void collapse(const Words& words) {
   po::options_description options;
   options.add_options()                                                                                    //
@@ -91,6 +112,8 @@ void collapse(const Words& words) {
   const auto arguments = read_arguments(kUsage, options, words);
   if (!arguments) return;
   if (!arguments->has("observable")) usage_error(kUsage, "--observable NAME is missing");
+
+  if (arguments->has("output")) check_output(arguments->get("output"));
 
   CollapseOptions request;
   if (arguments->has("window")) request.window = parse_window(arguments->get("window"));

@@ -50,6 +50,8 @@ void append_rows(const std::string& name, const Arguments& arguments, const Coll
     for (auto& curves : extract_curves(file, observable)) {
       std::string label = arguments.words.size() > 1 ? std::filesystem::path(name).stem().string() : "";
       if (!curves.group.empty()) label.append(label.empty() ? "" : ", ").append(curves.group);
+      for (const auto& skipped : curves.skipped)
+        fmt::print(stderr, "{}: left out: {}\n", curves.observable, skipped);
       auto result = try_collapse(curves, options, panels);
       rows.push_back({std::move(curves), std::move(result), std::move(label)});
     }

@@ -4,9 +4,8 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
-#include <limits>
 
+#include "sims/option_table.hpp"
 #include "soret/base/error.hpp"
 #include "soret/data/dataset.hpp"
 #include "soret/data/load.hpp"
@@ -20,8 +19,6 @@ using two_layer::Inputs;
 using two_layer::Labels;
 using two_layer::Loss;
 using two_layer::Sampling;
-
-constexpr double kMaxInt = std::numeric_limits<std::int32_t>::max();
 
 /// A word of the config and the value it stands for.
 template <class T>
@@ -59,36 +56,6 @@ T value_of(const std::array<Word<T>, N>& table, const std::string& word) {
   return std::ranges::find(table, word, &Word<T>::word)->value;
 }
 
-Option integer(std::string key, std::string value, double min, std::string help) {
-  return {.key = std::move(key),
-          .type = OptionType::integer,
-          .default_value = std::move(value),
-          .help = std::move(help),
-          .min = min,
-          .max = kMaxInt};
-}
-Option real(std::string key, std::string value, double min, std::string help) {
-  return {.key = std::move(key),
-          .type = OptionType::real,
-          .default_value = std::move(value),
-          .help = std::move(help),
-          .min = min};
-}
-Option text(std::string key, std::string value, std::vector<std::string> choices, std::string help) {
-  return {.key = std::move(key),
-          .default_value = std::move(value),
-          .help = std::move(help),
-          .choices = std::move(choices)};
-}
-Option fixed(Option option) {
-  option.scannable = false;
-  return option;
-}
-Option positive(Option option) {
-  option.min_excluded = true;
-  return option;
-}
-
 std::vector<std::string> data_kinds() {
   auto kinds = words(kInputs);
   const auto datasets = data::dataset_kinds();
@@ -103,29 +70,10 @@ std::vector<std::string> observable_names() {
   return names;
 }
 
-/// Steps 0, every, 2 every, ... and the last; or `points` of them spread evenly in log(step).
-std::vector<std::int64_t> schedule(const Settings& s) {
-  const std::int64_t last = s.integer("sgd.steps");
-  std::vector<std::int64_t> steps = {0};
-  if (s.text("record.schedule") == "linear") {
-    for (std::int64_t step = s.integer("record.every"); step < last; step += s.integer("record.every"))
-      steps.push_back(step);
-  } else {
-    const auto points = static_cast<double>(s.integer("record.points"));
-    for (double k = 0; k < points; ++k) {
-      const double exponent = points > 1 ? k / (points - 1) : 1.0;
-      const auto step = std::llround(std::pow(static_cast<double>(last), exponent));
-      if (step > steps.back() && step < last) steps.push_back(step);
-    }
-  }
-  steps.push_back(last);
-  return steps;
-}
-
 }  // namespace
 
 std::vector<Option> two_layer_options() {
-  return {
+  std::vector<Option> options = {
       integer("network.inputs", "10", 1, "number of inputs M; a dataset fixes it (mnist 784, cifar10 3072)"),
       integer("network.hidden", "10", 1, "number of hidden units N"),
       integer("network.outputs", "1", 1, "number of outputs C"),
@@ -168,30 +116,17 @@ std::vector<Option> two_layer_options() {
       fixed(integer("sgd.steps", "20000", 1, "SGD steps of every trajectory")),
 
       fixed(integer("ensemble.trajectories", "256", 1, "independent networks per scan point")),
-      {.key = "ensemble.seed",
-       .type = OptionType::integer,
-       .default_value = "1",
-       .help = "seed of every random stream; trajectory t draws the same numbers at every scan point",
-       .min = 0,
-       .max = 9007199254740992.0},
+      seed_option("seed of every random stream; trajectory t draws the same numbers at every scan point"),
 
-      {.key = "record.observables",
-       .type = OptionType::list,
-       .default_value = "activation_rate v_norm",
-       .help = "what to record",
-       .choices = observable_names(),
-       .scannable = false},
-      fixed(text("record.schedule", "linear", {"linear", "log"},
-                 "linear: every `every` steps; log: `points` steps evenly in log(step)")),
-      fixed(integer("record.every", "100", 1, "steps between records of the linear schedule")),
-      fixed(integer("record.points", "50", 2, "records of the log schedule, as far as they are distinct")),
-      fixed(integer("record.blocks", "32", 1,
-                    "trajectories are kept as this many block means for the bootstrap; at least the "
-                    "trajectories: all of them")),
+      observables_option("activation_rate v_norm", observable_names()),
+      blocks_option("32", "trajectories"),
       fixed(
           integer("record.probe_samples", "256", 2,
                   "held-out samples on which observables without a closed form are evaluated (our choice)")),
   };
+  const auto records = schedule_options("linear", "100", "50");
+  options.insert(options.end(), records.begin(), records.end());
+  return options;
 }
 
 std::vector<Observable> two_layer_observables() {
@@ -278,12 +213,23 @@ TwoLayerOptions two_layer_point(const Settings& s) {
     throw ConfigError(
         fmt::format("data.sampling = {} needs a fixed set: set data.training_samples", sampling));
   }
+  // One batch with its hidden units, of the networks that run together, must fit the memory of one thread.
+  constexpr double kMostBytes = 8e9;
+  const double bytes =
+      4.0 * p.batch_size * (p.inputs + 3.0 * p.hidden + p.outputs) * two_layer::preferred_group(p) +
+      8.0 * p.parameters() * two_layer::preferred_group(p);
+  if (bytes > kMostBytes) {
+    throw ConfigError(
+        fmt::format("sgd.batch_size = {} and a network of {}-{}-{} take {:.3g} GB in every thread; at most "
+                    "{:.3g} GB are allowed: make the batch or the network smaller",
+                    p.batch_size, p.inputs, p.hidden, p.outputs, bytes * 1e-9, kMostBytes * 1e-9));
+  }
   return o;
 }
 
 TwoLayerRecord two_layer_record(const Settings& common) {
   TwoLayerRecord record;
-  record.steps = schedule(common);
+  record.steps = schedule(common, common.integer("sgd.steps"));
   record.trajectories = static_cast<std::uint32_t>(common.integer("ensemble.trajectories"));
   for (const std::string& word : common.list("record.observables")) {
     const auto names = observable_names();

@@ -134,5 +134,29 @@ TEST_F(Analysis, WrongNamesAndWindowsAreExplained) {
             2);
 }
 
+TEST_F(Analysis, CollapseReplacesAnEarlierCollapseAndNothingElse) {
+  const std::vector<std::string> words{"collapse", "scan.h5", "--observable", "v_norm", "--resamples",
+                                       "200",      "-o"};
+  const auto to = [&](const std::string& output) {
+    auto all = words;
+    all.push_back(output);
+    return command(all);
+  };
+  EXPECT_EQ(to("collapsed.h5").exit_code, 0);
+  EXPECT_EQ(to("collapsed.h5").exit_code, 0);
+  const std::string run = read_text(*folder_ / "scan.h5");
+  const std::string config = read_text(*folder_ / "scan.cfg");
+  for (const char* output : {"scan.h5", "scan.cfg"}) {
+    const Outcome refused = to(output);
+    EXPECT_EQ(refused.exit_code, 2) << output;
+    EXPECT_THAT(refused.err, HasSubstr("is not a collapse"));
+  }
+  EXPECT_EQ(read_text(*folder_ / "scan.h5"), run);
+  EXPECT_EQ(read_text(*folder_ / "scan.cfg"), config);
+  // A collapse is no run.
+  EXPECT_THAT(command({"plot", "collapsed.h5", "-o", "x.png"}).err,
+              HasSubstr("not the result of `soret run`"));
+}
+
 }  // namespace
 }  // namespace soret::test

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <random>
 
+#include "soret/store/result_file.hpp"
 #include "tests/cli/command.hpp"
 
 namespace soret::test {
@@ -172,6 +173,33 @@ TEST_F(Run, ValuesOfTheWrongKindOrOutOfRange) {
       EXPECT_THAT(rejection(std::string(key) + "=" + value),
                   AllOf(HasSubstr(key), HasSubstr(value), HasSubstr("an integer")))
           << key << " = " << value;
+}
+
+TEST_F(Run, SizesThatNoMemoryHoldsAreRefusedBeforehand) {
+  EXPECT_THAT(rejection("sgd.batch_size=2147483647"), AllOf(HasSubstr("sgd.batch_size"), HasSubstr("GB")));
+  EXPECT_THAT(failure(2, kConfig, {"--set", "sgd.steps=2147483647", "--set", "record.every=1"}),
+              AllOf(HasSubstr("record.every"), HasSubstr("1000000")));
+}
+
+/// Trajectories on their way out of range are left out before their values swamp the mean.
+TEST_F(Run, NoMeanIsSwampedByWhatDiverges) {
+  const std::string config = R"(simulation = two_layer
+[network]
+loss = squared
+[sgd]
+learning_rate = 0.2
+steps = 400
+[ensemble]
+trajectories = 256
+[record]
+every = 10
+observables = v_norm w_norm
+)";
+  ASSERT_EQ(soret({"run", folder_.write("diverging.cfg", config), "-o", path("diverging.h5")}).exit_code, 0);
+  const store::Dataset file = store::read(path("diverging.h5"));
+  EXPECT_GT(file.at("diverged").integers()[0], 0);
+  for (const char* name : {"v_norm", "w_norm"})
+    for (const double mean : file.at(name).reals()) EXPECT_LT(mean, 1000) << name;
 }
 
 TEST_F(Run, ProfilesAndShardsThatDoNotExist) {

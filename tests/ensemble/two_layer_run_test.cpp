@@ -194,9 +194,11 @@ TEST(TwoLayerFinite, SeesEveryPart) {
       }
     }
   }
-  Parameters huge = good;
-  huge.w[3] = std::numeric_limits<float>::max();
-  EXPECT_TRUE(finite(huge));
+  Parameters large = good;
+  large.w[3] = -kDivergenceLimit;
+  EXPECT_TRUE(finite(large));
+  large.w[3] = std::nextafter(-kDivergenceLimit, -INFINITY);
+  EXPECT_FALSE(finite(large));
 }
 
 TEST_P(TwoLayerRun, StopFlagThrowsStopped) {

@@ -144,7 +144,12 @@ class Observer {
   std::unique_ptr<Work> work_;
 };
 
-/// True if every parameter is finite; once false it stays false under SGD.
+/// A trajectory has diverged once a parameter is beyond this in magnitude, or not a number. Our choice: far
+/// above anything that SGD on these problems visits and returns from, and low enough that the last record
+/// before it does not swamp an ensemble's mean.
+inline constexpr float kDivergenceLimit = 1e4F;
+
+/// True if every parameter is a number within the limit.
 bool finite(const Parameters& parameters);
 
 /// What to run and to record.

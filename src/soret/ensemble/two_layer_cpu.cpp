@@ -26,11 +26,11 @@ int preferred_group(const Problem& problem) {
 }
 
 bool finite(const Parameters& parameters) {
-  // A sum of zeros unless some entry is infinite or NaN; vectorises, unlike a loop with an early exit.
+  // Counts, to vectorise; the comparison is false for NaN.
   const auto clean = [](const std::vector<float>& x) {
-    float zero = 0;
-    for (const float value : x) zero += value * 0.0F;
-    return zero == 0.0F;
+    int out_of_range = 0;
+    for (const float value : x) out_of_range += std::abs(value) <= kDivergenceLimit ? 0 : 1;
+    return out_of_range == 0;
   };
   return clean(parameters.w) && clean(parameters.b) && clean(parameters.v);
 }

@@ -19,6 +19,11 @@ SORET_HD bool exact_moments(Inputs inputs, Activation activation) {
   return inputs == Inputs::gaussian && activation == Activation::relu;
 }
 
+/// 0 if a parameter is a number within the limit, else 1.
+SORET_HD double out_of_range(float x) {
+  return std::fabs(x) <= kDivergenceLimit ? 0.0 : 1.0;
+}
+
 /// Which passes over the probe set a list of observables asks for.
 struct Needs {
   bool forward;    ///< hidden units and their slopes

@@ -63,7 +63,7 @@ class TeamObserver {
         m_(memory) {}
 
   /// Fills out[kObservables] with what `needs` covers, NaN elsewhere; false (and nothing written) if a
-  /// parameter is not finite.
+  /// parameter is out of range.
   SORET_TEAM bool measure(double* out) {
     team_.sum(
         4, [&](int rank, int k) { return parameter_sum(rank, k); }, m_ + l_.partial);
@@ -86,7 +86,7 @@ class TeamObserver {
 
  private:
   // Sums over the parameters, as they stand in m_.
-  static constexpr int kFinite = 0;  // zero unless a parameter is not finite
+  static constexpr int kFinite = 0;  // parameters out of range (finite() of two_layer.hpp)
   static constexpr int kWeights = 1, kOutputWeights = 2, kBiases = 3;
   // Per-thread sums over the probe set, after the row slots.
   static constexpr int kSlope = 0, kHidden = 1, kInputMoment = 2, kSlopeMoment = 3, kGradient = 4;
@@ -127,16 +127,17 @@ class TeamObserver {
       for (int n = 0; n < tile_quads(s_); ++n) {
         const Quad q = w[n];
         const double x = q.x, y = q.y, z = q.z, t = q.w;
-        sum += k == kFinite ? (x + y) * 0.0 + (z + t) * 0.0 : x * x + y * y + (z * z + t * t);
+        sum += k == kFinite ? out_of_range(q.x) + out_of_range(q.y) + out_of_range(q.z) + out_of_range(q.w)
+                            : x * x + y * y + (z * z + t * t);
       }
     }
     for (int r = 0; r < s_.rows; ++r) {
       const double b = bias(rank, r);
-      if (k == kFinite) sum += b * 0.0;
+      if (k == kFinite) sum += out_of_range(static_cast<float>(b));
       if (k == kBiases && first_lane(rank)) sum += b;
       for (int c = 0; c < s_.outputs && k != kBiases; ++c) {
         const double v = output_weight(rank, c, r);
-        if (k == kFinite) sum += v * 0.0;
+        if (k == kFinite) sum += out_of_range(static_cast<float>(v));
         if (k == kOutputWeights && first_lane(rank)) sum += v * v;
       }
     }

@@ -57,34 +57,26 @@ SORET_HD double gelu_mean_slope(double a, double b) {
   return normal_cdf(t) + t * normal_density(t) / s2;
 }
 
-/// E[1 - tanh(u)^2], by Gauss-Legendre quadrature to 1e-10.
+/// E[1 - tanh(u)^2] to 1e-10, by the trapezoidal rule, which converges exponentially on integrands that are
+/// analytic in a strip: its error is about e^(-2 pi d / h) for a strip of half-width d. The variable is
+/// chosen to keep the poles of sech^2 (at i pi / 2 in u) at least pi / 2 away.
 SORET_HD double tanh_mean_slope(double a, double b) {
-  // The positive half of the 16-point rule on [-1, 1] (Abramowitz and Stegun, table 25.4).
-  constexpr int kHalf = 8;
-  const double nodes[kHalf] = {0.0950125098376374402, 0.281603550779258913, 0.458016777657227386,
-                               0.617876244402643748,  0.755404408355003034, 0.865631202387831744,
-                               0.944575023073232576,  0.989400934991649933};
-  const double weights[kHalf] = {0.189450610455068496,  0.182603415044923589, 0.169156519395002538,
-                                 0.149595988816576732,  0.124628971255533872, 0.0951585116824927848,
-                                 0.0622535239386478929, 0.0271524594117540949};
-  // The integrand sech^2(u) phi(z), u = b + a z, is below 1e-17 beyond |z| = 9 and beyond |u| = 20. Panels no
-  // wider than 1 in z and 2 in u keep the rule exact to rounding.
-  const double lo = std::fmax(-9.0, (-20 - b) / a);
-  const double hi = std::fmin(9.0, (20 - b) / a);
-  if (!(lo < hi)) return 0;
-  const int panels = static_cast<int>(std::ceil((hi - lo) * (1 + 0.5 * a)));
-  const double half_width = 0.5 * (hi - lo) / panels;
+  constexpr double kStep = 0.3;  // e^(-2 pi (pi/2) / h) = 5e-15, times the poles' strength
   double total = 0;
-  for (int p = 0; p < panels; ++p) {
-    const double centre = lo + half_width * (2 * p + 1);
-    for (int i = 0; i < 2 * kHalf; ++i) {
-      const int k = i / 2;
-      const double z = centre + (i % 2 == 0 ? -half_width : half_width) * nodes[k];
+  if (a <= 1) {  // over z = (u - b) / a; phi is below 1e-13 beyond 26 steps
+    for (int k = -26; k <= 26; ++k) {
+      const double z = k * kStep;
       const double t = std::tanh(b + a * z);
-      total += weights[k] * half_width * (1 - t * t) * normal_density(z);
+      total += (1 - t * t) * normal_density(z);
     }
+    return total * kStep;
   }
-  return total;
+  for (int k = -48; k <= 48; ++k) {  // over u; sech^2 is below 1e-12 beyond 48 steps
+    const double u = k * kStep;
+    const double t = std::tanh(u);
+    total += (1 - t * t) * normal_density((u - b) / a);
+  }
+  return total * kStep / a;
 }
 
 }  // namespace soret::theory

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "soret/scan/config.hpp"
+
+/// Rows of option tables, and the keys that simulations have in common.
+namespace soret::sims {
+
+inline constexpr double kMaxInt = std::numeric_limits<std::int32_t>::max();
+inline constexpr double kAny = -std::numeric_limits<double>::infinity();
+
+Option integer(std::string key, std::string value, double min, std::string help, double max = kMaxInt);
+Option real(std::string key, std::string value, double min, std::string help);
+Option text(std::string key, std::string value, std::vector<std::string> choices, std::string help);
+/// No scan axis.
+Option fixed(Option option);
+/// The minimum itself is not allowed.
+Option positive(Option option);
+
+/// ensemble.seed; below 2^53, which every reader of the file can hold.
+Option seed_option(std::string help);
+Option observables_option(std::string value, std::vector<std::string> names);
+/// record.schedule, record.every and record.points, for schedule().
+std::vector<Option> schedule_options(std::string schedule, std::string every, std::string points);
+/// record.blocks, which the runner reads.
+Option blocks_option(std::string value, const std::string& of);
+
+/// Steps 0, every, 2 every, ... and `last`; or record.points of them spread evenly in log(step), as far as
+/// they are distinct.
+std::vector<std::int64_t> schedule(const Settings& settings, std::int64_t last);
+
+}  // namespace soret::sims
