@@ -108,6 +108,56 @@ TEST_F(RandomWalkScanStatistics, TheDensityDecidesForFokkerPlanck) {
   }
 }
 
+// To the next order in the learning rate, rho g^2 = const (1 - E[gamma^4] eta^2/12 (g^2)''): for signs, and
+// for Gaussian kicks, which have E[gamma^4] = 3.
+TEST_F(RandomWalkScanStatistics, FiniteStepsShiftTheDensityAsExpected) {
+  constexpr std::size_t kBins = 20;
+  const store::Dataset data = run(R"(
+[walk]
+kick = rademacher gaussian
+field = sinusoidal
+strength = 0.5
+learning_rate = 0.04
+start = stationary
+steps = 10000
+[ensemble]
+walkers = 16384
+[record]
+every = 10000
+sample_every = 25
+bins = 20
+observables = density
+)");
+  for (std::size_t kick = 0; kick < 2; ++kick) {
+    std::vector<double> shift(kBins);
+    double mean = 0;
+    const auto base = [&](std::size_t b) {
+      return numbers(data, "density_prediction")[((kick * 2 + 1) * 3) * kBins + b];
+    };
+    for (std::size_t b = 0; b < kBins; ++b) {
+      const double turn = 2 * M_PI * (static_cast<double>(b) + 0.5) / kBins;
+      // (g^2)'' of g = 1 + 1/2 sin.
+      const double second = 4 * M_PI * M_PI * (-std::sin(turn) + 0.5 * std::cos(2 * turn));
+      shift[b] = (kick == 0 ? 1 : 3) * -0.04 * 0.04 / 12 * second;
+      mean += shift[b] * base(b) / kBins;
+    }
+    double worst_without = 0;
+    for (std::size_t b = 0; b < kBins; ++b) {
+      const std::size_t cell = (kick * 2 + 1) * kBins + b;
+      const double error = numbers(data, "density_stderr")[cell];
+      const double density = numbers(data, "density")[cell];
+      // The order after next: the square of the shift, at most.
+      const double rest = base(b) * 2 * shift[b] * shift[b];
+      EXPECT_LT(std::abs(density - base(b) * (1 + shift[b] - mean)), kFiveSigma * error + rest)
+          << kick << " " << b;
+      worst_without = std::max(worst_without, std::abs(density - base(b)) / error);
+    }
+    if (kick == 1) {
+      EXPECT_GT(worst_without, kFiveSigma);
+    }
+  }
+}
+
 // On the way: the flux is that of the Fokker-Planck equation, edge by edge, and dies out.
 TEST_F(RandomWalkScanStatistics, TheFluxFollowsFokkerPlanckAndDiesOut) {
   for (const char* boundary : {"periodic", "reflecting"}) {
