@@ -57,10 +57,10 @@ ScanAxis scan_axis(const Variable& variable, std::size_t points, std::size_t ext
   return axis;
 }
 
-/// In a zipped scan every coordinate lies over the one dimension `point`; otherwise each axis is a dimension.
+/// In a zipped scan every axis lies over the one dimension `point`, marked by the config key it stands for;
+/// otherwise each axis is a dimension.
 std::vector<ScanAxis> scan_axes(const Dataset& file, std::span<const std::string> dimensions,
                                 std::size_t points) {
-  static const std::set<std::string> kNotSettings = {"point", "diverged", "finished"};
   std::vector<ScanAxis> axes;
   std::size_t stride = points;
   for (const auto& dimension : dimensions) {
@@ -71,7 +71,7 @@ std::vector<ScanAxis> scan_axes(const Dataset& file, std::span<const std::string
       continue;
     }
     for (const auto& variable : file.variables)
-      if (variable.dimensions == std::vector<std::string>{"point"} && !kNotSettings.contains(variable.name))
+      if (variable.dimensions == std::vector<std::string>{"point"} && variable.attributes.contains("key"))
         axes.push_back(scan_axis(variable, points, extent, stride));
   }
   return axes;
@@ -191,10 +191,20 @@ std::vector<std::string> observables(const Dataset& file) {
   return names;
 }
 
+std::vector<std::string> curve_observables(const Dataset& file) {
+  auto names = observables(file);
+  std::erase_if(names, [&](const std::string& name) {
+    const auto& dimensions = file.at(name).dimensions;
+    return dimensions.empty() || dimensions.back() != "step";
+  });
+  return names;
+}
+
 std::vector<Curves> extract_curves(const Dataset& file, const std::string& observable) {
   if (file.find("finished") == nullptr || file.find("block_trajectories") == nullptr)
     throw InputError("the file is not the result of `soret run`: it has no ensembles");
   const auto known = observables(file);
+  const auto drawable = curve_observables(file);
   if (std::find(known.begin(), known.end(), observable) == known.end())
     throw InputError(fmt::format("the file holds no observable '{}'{}\nit holds: {}", observable,
                                  did_you_mean(observable, known), fmt::join(known, ", ")));
@@ -202,7 +212,7 @@ std::vector<Curves> extract_curves(const Dataset& file, const std::string& obser
   if (variable.dimensions.empty() || variable.dimensions.back() != "step")
     throw InputError(
         fmt::format("observable '{}' is no curve over 'step' (its dimensions: {}); choose one of {}",
-                    observable, fmt::join(variable.dimensions, ", "), fmt::join(known, ", ")));
+                    observable, fmt::join(variable.dimensions, ", "), fmt::join(drawable, ", ")));
 
   const std::span<const std::string> dimensions(variable.dimensions.data(), variable.dimensions.size() - 1);
   std::size_t points = 1;

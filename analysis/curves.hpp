@@ -42,6 +42,8 @@ struct Curves {
 
 /// The observables that the file holds: those with a standard error.
 std::vector<std::string> observables(const store::Dataset& file);
+/// Those of them that are curves over `step`, without further dimensions.
+std::vector<std::string> curve_observables(const store::Dataset& file);
 
 /// The curves of one observable, one family per combination of text axes (usually one). Scan points that are
 /// unfinished or that lost every trajectory are left out and listed in `skipped`. Throws InputError for an

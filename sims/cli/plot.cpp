@@ -45,7 +45,7 @@ void append_rows(const std::string& name, const Arguments& arguments, const Coll
                  Panels panels, std::vector<FigureRow>& rows) {
   const store::Dataset file = store::read(name);
   auto wanted = arguments.get<std::vector<std::string>>("observable");
-  if (wanted.empty()) wanted = observables(file);
+  if (wanted.empty()) wanted = curve_observables(file);
   for (const auto& observable : wanted) {
     for (auto& curves : extract_curves(file, observable)) {
       std::string label = arguments.words.size() > 1 ? std::filesystem::path(name).stem().string() : "";
@@ -64,7 +64,7 @@ void plot(const Words& words) {
   po::options_description options;
   options.add_options()  //
       ("observable", po::value<std::vector<std::string>>()->composing()->value_name("NAME"),
-       "what to draw; may be repeated; default everything that was recorded")  //
+       "what to draw; may be repeated; default all curves over the step")  //
       ("x", po::value<std::string>()->value_name("step|rescaled"),
        "draw against one of them only; default both, and time rescaled by the learning rate")    //
       ("window", po::value<std::string>()->value_name("A:B"), "as for soret collapse")           //

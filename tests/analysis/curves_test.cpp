@@ -121,8 +121,12 @@ TEST(Curves, AZippedScanHasItsCoordinatesOverPoint) {
       if (dimension == "learning_rate") dimension = "point";
   }
   file.dimensions = {{"point", 3}, {"step", 2}, {"block", 2}};
-  file.variables.push_back({"learning_rate", {"point"}, std::vector<double>{0.1, 0.1, 0.2}, {}});
-  file.variables.push_back({"batch_size", {"point"}, std::vector<std::int64_t>{1, 2, 2}, {}});
+  file.variables.push_back(
+      {"learning_rate", {"point"}, std::vector<double>{0.1, 0.1, 0.2}, {{"key", "sgd.learning_rate"}}});
+  file.variables.push_back(
+      {"batch_size", {"point"}, std::vector<std::int64_t>{1, 2, 2}, {{"key", "sgd.batch_size"}}});
+  // A quantity derived for every point is no axis, though it lies over the same dimension.
+  file.variables.push_back({"noise_scale", {"point"}, std::vector<double>{3, 1, 2}, {}});
   const auto family = extract_curves(file, "y").front();
   EXPECT_THAT(family.keys, ElementsAre("learning_rate", "batch_size"));
   EXPECT_THAT(family.curves[2].keys, ElementsAre(0.2, 2));
