@@ -8,6 +8,7 @@
 #include <cmath>
 #include <limits>
 
+#include "sims/option_table.hpp"
 #include "soret/base/error.hpp"
 #include "soret/base/formula.hpp"
 #include "soret/base/text.hpp"
@@ -26,44 +27,11 @@ using langevin::Scheme;
 using langevin::Start;
 using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
-constexpr double kMaxInt = std::numeric_limits<std::int32_t>::max();
-
-Option integer(std::string key, std::string value, double min, std::string help) {
-  return {.key = std::move(key),
-          .type = OptionType::integer,
-          .default_value = std::move(value),
-          .help = std::move(help),
-          .min = min,
-          .max = kMaxInt};
-}
-Option real(std::string key, std::string value, double min, std::string help) {
-  return {.key = std::move(key),
-          .type = OptionType::real,
-          .default_value = std::move(value),
-          .help = std::move(help),
-          .min = min};
-}
-Option text(std::string key, std::string value, std::vector<std::string> choices, std::string help) {
-  return {.key = std::move(key),
-          .default_value = std::move(value),
-          .help = std::move(help),
-          .choices = std::move(choices)};
-}
 /// Several numbers of one setting, which may repeat: a free text, not a scan axis.
 Option numbers(std::string key, std::string value, std::string help) {
   return {
       .key = std::move(key), .default_value = std::move(value), .help = std::move(help), .scannable = false};
 }
-Option fixed(Option option) {
-  option.scannable = false;
-  return option;
-}
-Option positive(Option option) {
-  option.min_excluded = true;
-  return option;
-}
-
-constexpr double kAny = -std::numeric_limits<double>::infinity();
 
 std::vector<std::string> observable_names() {
   std::vector<std::string> names;
@@ -87,24 +55,6 @@ void require_size(const std::string& key, const std::vector<double>& x, std::siz
   if (x.size() != size)
     throw ConfigError(
         fmt::format("{} has {} number{}, but {}", key, x.size(), x.size() == 1 ? "" : "s", why));
-}
-
-/// Steps 0, every, 2 every, ... and the last; or `points` of them spread evenly in log(step).
-std::vector<std::int64_t> schedule(const Settings& s) {
-  const std::int64_t last = s.integer("sgd.steps");
-  std::vector<std::int64_t> steps = {0};
-  if (s.text("record.schedule") == "linear") {
-    for (std::int64_t step = s.integer("record.every"); step < last; step += s.integer("record.every"))
-      steps.push_back(step);
-  } else {
-    const auto points = static_cast<double>(s.integer("record.points"));
-    for (double k = 0; k < points; ++k) {
-      const auto step = std::llround(std::pow(static_cast<double>(last), k / (points - 1)));
-      if (step > steps.back() && step < last) steps.push_back(step);
-    }
-  }
-  steps.push_back(last);
-  return steps;
 }
 
 /// A matrix uniform over the rotations and reflections: the orthogonal factor of a Gaussian one.
@@ -605,7 +555,7 @@ LangevinPoint langevin_point(const Settings& s, const Box* box) {
 LangevinRecord langevin_record(const Settings& common) {
   LangevinRecord record;
   langevin::Plan& plan = record.plan;
-  plan.records = schedule(common);
+  plan.records = schedule(common, common.integer("sgd.steps"));
   plan.snapshots = common.integer("record.snapshots");
   plan.histogram.bins = static_cast<std::size_t>(common.integer("record.bins"));
   plan.histogram.bins_2d = static_cast<std::size_t>(common.integer("record.bins_2d"));

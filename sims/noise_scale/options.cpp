@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 
+#include "sims/option_table.hpp"
 #include "soret/base/error.hpp"
 #include "soret/data/dataset.hpp"
 #include "soret/data/load.hpp"
@@ -19,8 +20,6 @@ using measure::Sampling;
 using Inputs = NoiseScaleOptions::Inputs;
 using Targets = NoiseScaleOptions::Targets;
 
-constexpr double kMaxInt = std::numeric_limits<std::int32_t>::max();
-
 const std::vector<std::string> kLosses = {"linear", "logistic", "softmax"};
 const std::vector<std::string> kInputs = {"gaussian", "uniform", "student_t"};
 const std::vector<std::string> kTargets = {"teacher", "random", "dataset"};
@@ -32,36 +31,6 @@ const std::vector<std::string> kSamplings = {"with_replacement", "without_replac
 template <class T>
 T value_of(const std::vector<std::string>& words, const std::string& word) {
   return static_cast<T>(std::ranges::find(words, word) - words.begin());
-}
-
-Option integer(std::string key, std::string value, double min, std::string help, double max = kMaxInt) {
-  return {.key = std::move(key),
-          .type = OptionType::integer,
-          .default_value = std::move(value),
-          .help = std::move(help),
-          .min = min,
-          .max = max};
-}
-Option real(std::string key, std::string value, double min, std::string help) {
-  return {.key = std::move(key),
-          .type = OptionType::real,
-          .default_value = std::move(value),
-          .help = std::move(help),
-          .min = min};
-}
-Option text(std::string key, std::string value, std::vector<std::string> choices, std::string help) {
-  return {.key = std::move(key),
-          .default_value = std::move(value),
-          .help = std::move(help),
-          .choices = std::move(choices)};
-}
-Option fixed(Option option) {
-  option.scannable = false;
-  return option;
-}
-Option positive(Option option) {
-  option.min_excluded = true;
-  return option;
 }
 
 std::vector<std::string> data_kinds() {
