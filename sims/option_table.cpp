@@ -82,9 +82,10 @@ std::vector<std::int64_t> schedule(const Settings& settings, std::int64_t last) 
           last / every, last, kMostRecords));
     for (std::int64_t step = every; step < last; step += every) steps.push_back(step);
   } else {
-    const auto points = static_cast<double>(settings.integer("record.points"));
-    for (double k = 0; k < points; ++k) {
-      const auto step = std::llround(std::pow(static_cast<double>(last), k / (points - 1)));
+    const std::int64_t points = settings.integer("record.points");
+    for (std::int64_t k = 0; k < points; ++k) {
+      const double exponent = static_cast<double>(k) / static_cast<double>(points - 1);
+      const auto step = std::llround(std::pow(static_cast<double>(last), exponent));
       if (step > steps.back() && step < last) steps.push_back(step);
     }
   }
