@@ -108,40 +108,28 @@ SORET_HD float sum(Lanes x) {
   return y[0] + y[1];
 }
 
-/// columns[c][r] = rows[r * stride + c] for a 16 x 16 tile: four rounds of pairwise exchange.
+/// Interleaves row r with row r + 8, for all r < 8: an index (row, lane) of eight bits turns by one place.
+inline void interleave(const Lanes (&from)[kLanes], Lanes (&to)[kLanes]) {
+#pragma GCC unroll 8
+  for (int r = 0; r < 8; ++r) {
+    const Lanes a = from[r];
+    const Lanes b = from[r + 8];
+    to[2 * r] = __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    to[2 * r + 1] =
+        __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+  }
+}
+
+/// columns[c][r] = rows[r * stride + c] for a 16 x 16 tile: four turns by one place exchange row and lane.
 inline void transpose(const float* rows, std::ptrdiff_t stride, Lanes (&columns)[kLanes]) {
   Lanes a[kLanes];
   Lanes b[kLanes];
 #pragma GCC unroll 16
   for (int r = 0; r < kLanes; ++r) a[r] = load(rows + r * stride);
-#pragma GCC unroll 8
-  for (int r = 0; r < 8; ++r) {
-    b[2 * r] =
-        __builtin_shufflevector(a[r], a[r + 8], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-    b[2 * r + 1] =
-        __builtin_shufflevector(a[r], a[r + 8], 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
-  }
-#pragma GCC unroll 8
-  for (int r = 0; r < 8; ++r) {
-    a[2 * r] =
-        __builtin_shufflevector(b[r], b[r + 8], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-    a[2 * r + 1] =
-        __builtin_shufflevector(b[r], b[r + 8], 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
-  }
-#pragma GCC unroll 8
-  for (int r = 0; r < 8; ++r) {
-    b[2 * r] =
-        __builtin_shufflevector(a[r], a[r + 8], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-    b[2 * r + 1] =
-        __builtin_shufflevector(a[r], a[r + 8], 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
-  }
-#pragma GCC unroll 8
-  for (int r = 0; r < 8; ++r) {
-    columns[2 * r] =
-        __builtin_shufflevector(b[r], b[r + 8], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-    columns[2 * r + 1] =
-        __builtin_shufflevector(b[r], b[r + 8], 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
-  }
+  interleave(a, b);
+  interleave(b, a);
+  interleave(a, b);
+  interleave(b, columns);
 }
 
 }  // namespace soret
