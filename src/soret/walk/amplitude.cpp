@@ -189,16 +189,4 @@ StationaryStart::StationaryStart(const Problem& problem) : lower_(problem.lower)
   for (double& x : density_) x /= total;
 }
 
-double StationaryStart::operator()(double u) const {
-  const auto next = std::ranges::upper_bound(cumulative_, u);
-  const auto k = std::clamp<std::ptrdiff_t>(next - cumulative_.begin() - 1, 0,
-                                            static_cast<std::ptrdiff_t>(density_.size()) - 2);
-  // Within a cell the density is linear: r0 t + (r1 - r0) t^2 / 2 = u - cumulative.
-  const double r0 = density_[k];
-  const double slope = density_[k + 1] - r0;
-  const double rest = std::max(0.0, u - cumulative_[k]);
-  const double t = 2 * rest / (r0 + std::sqrt(std::max(0.0, r0 * r0 + 2 * slope * rest)));
-  return lower_ + cell_ * (static_cast<double>(k) + std::min(t, 1.0));
-}
-
 }  // namespace soret::walk

@@ -71,6 +71,15 @@ AmplitudeRange amplitude_range(const Problem& problem);
 /// stationary start where there is none.
 void check(const Problem& problem);
 
+/// A density on a grid of equal cells: at the nodes, and its integral up to them, from 0 to 1.
+struct StationaryTable {
+  double lower = 0;
+  double cell = 0;  ///< width
+  int cells = 0;
+  const double* density = nullptr;     ///< [cells + 1], not normalised
+  const double* cumulative = nullptr;  ///< [cells + 1]
+};
+
 /// The stationary density of the walk in one dimension, rho ~ 1/g^2 (the Fokker-Planck equation of seed 002
 /// Eq. 8), as a table to draw from.
 class StationaryStart {
@@ -78,13 +87,14 @@ class StationaryStart {
   /// Throws ConfigError where there is none: more than one dimension, no walls or absorbing ones, or an
   /// amplitude that vanishes.
   explicit StationaryStart(const Problem& problem);
-  /// The place below which a share u of the walkers is, 0 <= u <= 1.
-  double operator()(double u) const;
+  /// Lives as long as this object.
+  StationaryTable table() const {
+    return {lower_, cell_, static_cast<int>(density_.size()) - 1, density_.data(), cumulative_.data()};
+  }
 
  private:
   double lower_, cell_;
-  std::vector<double> density_;     ///< at the nodes, not normalised
-  std::vector<double> cumulative_;  ///< up to the nodes, from 0 to 1
+  std::vector<double> density_, cumulative_;
 };
 
 /// What is recorded of each group of walkers. Positions on a ring are unrolled for the moments.

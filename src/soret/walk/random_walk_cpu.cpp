@@ -4,6 +4,8 @@
 
 #include "soret/walk/kicks.hpp"
 #include "soret/walk/random_walk.hpp"
+#include "soret/walk/random_walk_start.hpp"
+#include "soret/walk/random_walk_sums.hpp"
 
 namespace soret::walk {
 namespace {
@@ -114,7 +116,7 @@ class Walk {
     for (int i = 0; i < p_.dimensions; ++i) {
       g_rows_.push_back(g_[i].data());
     }
-    if (p_.start == Start::stationary) stationary_.emplace(p_);
+    if (p_.start == Start::stationary) law_.stationary = stationary_.emplace(p_).table();
   }
 
   WalkerBlock start(std::uint32_t first_walker) const {
@@ -123,7 +125,7 @@ class Walk {
     block.absorbed_at.fill(-1);
     for (int k = 0; k < kWalkers; ++k) {
       const Stream stream{p_.seed, Purpose::walk_start, first_walker + static_cast<std::uint32_t>(k)};
-      for (int i = 0; i < p_.dimensions; ++i) block.q[i][k] = start_position(stream, i);
+      for (int i = 0; i < p_.dimensions; ++i) block.q[i][k] = start_place(law_, stream, i);
     }
     if (p_.boundary == Boundary::periodic) {
       block.unrolled = block.q;
@@ -153,26 +155,6 @@ class Walk {
   }
 
  private:
-  double start_position(const Stream& stream, int axis) const {
-    const auto b = stream.block(static_cast<std::uint64_t>(axis));
-    const double u = (static_cast<double>((std::uint64_t{b.x} << 20) | (b.y >> 12)) + 0.5) * 0x1p-52;
-    switch (p_.start) {
-      case Start::point:
-        return p_.start_position;
-      case Start::uniform:
-        return p_.lower + p_.width() * u;
-      case Start::gaussian: {
-        float first = 0;
-        float second = 0;
-        normal_pair(b.x, b.y, first, second);
-        return p_.start_position + p_.start_width * static_cast<double>(first);
-      }
-      case Start::stationary:
-        return (*stationary_)(u);
-    }
-    return 0;
-  }
-
   void general_step(WalkerBlock& block, Kicks& kicks) {
     const double* q_rows[kMaxDimensions];
     for (int i = 0; i < p_.dimensions; ++i) q_rows[i] = block.q[i].data();
@@ -224,58 +206,12 @@ class Walk {
   Amplitude amplitude_;
   SignWalk by_signs_;
   std::optional<StationaryStart> stationary_;
+  StartLaw law_{p_.start, p_.lower, p_.width(), p_.start_position, p_.start_width, {}};
   std::array<WalkerRow, kMaxDimensions> g_;
   std::vector<double*> g_rows_;
 };
 
 // ---- Counting ----
-
-/// What is gathered of one group, per record; sums over walkers, so that the blocks of a group add up.
-struct GroupSums {
-  GroupSums(const Problem& p, const Request& r)
-      : records(r.record_steps.size()),
-        bins(static_cast<std::size_t>(r.bins)),
-        axes(static_cast<std::size_t>(p.dimensions)),
-        sum(records * axes),
-        square(records * axes),
-        amplitude(records),
-        samples(records),
-        histogram(records * bins),
-        occupied(records * (bins + 2)),
-        turns(records),
-        absorbed(records),
-        absorbed_upper(records),
-        time(records),
-        time_square(records) {
-    for (const Observable o : r.observables) {
-      if (o == Observable::amplitude_mean) amplitudes = true;
-      if (o == Observable::density_2d) histogram_2d.resize(records * bins * bins);
-      if (o == Observable::drift_density || o == Observable::diffusion_density) steps = true;
-    }
-    if (steps) drift.resize(records * bins), diffusion.resize(records * bins);
-  }
-
-  std::size_t records, bins, axes;
-  std::vector<double> sum, square;         ///< [record][axis], about origin()
-  std::vector<double> amplitude;           ///< [record]
-  std::vector<std::int64_t> samples;       ///< [record] sampled steps since the last record
-  std::vector<std::int64_t> histogram;     ///< [record][bin], all samples
-  std::vector<std::int64_t> histogram_2d;  ///< [record][bin][bin_2]; empty if not wanted
-  std::vector<std::int64_t> occupied;      ///< [record][1 + bin], at the record; 0 and bins + 1: outside
-  std::vector<std::int64_t> turns;         ///< [record] turns around the ring so far
-  bool amplitudes = false;                 ///< amplitude is wanted
-  bool steps = false;                      ///< drift and diffusion are wanted
-  std::vector<double> drift, diffusion;    ///< [record][bin], over the sampled steps
-  std::vector<std::int64_t> absorbed, absorbed_upper;  ///< [record]
-  std::vector<double> time, time_square;
-  std::int64_t diverged_at = -1;
-};
-
-/// Positions are summed about this place: a point start has exactly no variance.
-double origin(const Problem& p) {
-  const bool around_position = p.start == Start::point || p.start == Start::gaussian;
-  return around_position ? p.start_position : 0.5 * (p.lower + p.upper);
-}
 
 class Observer {
  public:
@@ -398,80 +334,7 @@ class Observer {
   Amplitude amplitude_;
 };
 
-// ---- From sums to values ----
-
-double value(Observable o, const Problem& p, const Request& r, const GroupSums& s, std::size_t record,
-             std::size_t cell) {
-  const auto walkers = static_cast<double>(r.walkers);
-  const double bin_width = p.width() / r.bins;
-  const auto share = [&](auto count) { return static_cast<double>(count) / walkers; };
-  const double samples = walkers * static_cast<double>(s.samples[record]);
-  switch (o) {
-    case Observable::position_mean:
-      return origin(p) + s.sum[record * s.axes + cell] / walkers;
-    case Observable::position_variance: {
-      const double mean = s.sum[record * s.axes + cell] / walkers;
-      return (s.square[record * s.axes + cell] - walkers * mean * mean) / (walkers - 1);
-    }
-    case Observable::amplitude_mean:
-      return s.amplitude[record] / walkers;
-    case Observable::density:
-      return static_cast<double>(s.histogram[record * s.bins + cell]) / (samples * bin_width);
-    case Observable::density_2d:
-      return static_cast<double>(s.histogram_2d[record * s.bins * s.bins + cell]) /
-             (samples * bin_width * bin_width);
-    case Observable::flux: {
-      if (record == 0) return 0;
-      const std::int64_t* now = &s.occupied[record * (s.bins + 2)];
-      const std::int64_t* before = now - (s.bins + 2);
-      std::int64_t net = s.turns[record] - s.turns[record - 1];
-      for (std::size_t b = cell + 1; b < s.bins + 2; ++b) net += now[b] - before[b];
-      return share(net) / static_cast<double>(r.record_steps[record] - r.record_steps[record - 1]);
-    }
-    case Observable::drift_density:
-      return s.drift[record * s.bins + cell] / (samples * bin_width);
-    case Observable::diffusion_density:
-      return s.diffusion[record * s.bins + cell] / (samples * bin_width);
-    case Observable::survival:
-      return 1 - share(s.absorbed[record]);
-    case Observable::absorbed_at_upper:
-      return share(s.absorbed_upper[record]);
-    case Observable::passage_time:
-      return s.time[record] / walkers;
-    case Observable::passage_time_square:
-      return s.time_square[record] / walkers;
-  }
-  return 0;
-}
-
 }  // namespace
-
-std::string_view name(Observable o) {
-  constexpr std::array<std::string_view, kObservables> kNames = {
-      "position_mean", "position_variance",  "amplitude_mean",    "density",  "density_2d",
-      "flux",          "drift_density",      "diffusion_density", "survival", "absorbed_at_upper",
-      "passage_time",  "passage_time_square"};
-  return kNames[static_cast<std::size_t>(o)];
-}
-
-std::size_t cells(Observable o, const Problem& p, int bins) {
-  const auto n = static_cast<std::size_t>(bins);
-  switch (o) {
-    case Observable::position_mean:
-    case Observable::position_variance:
-      return static_cast<std::size_t>(p.dimensions);
-    case Observable::density:
-    case Observable::drift_density:
-    case Observable::diffusion_density:
-      return n;
-    case Observable::density_2d:
-      return n * n;
-    case Observable::flux:
-      return n + 1;
-    default:
-      return 1;
-  }
-}
 
 Records run_cpu(const Problem& p, const Request& r) {
   const auto groups = static_cast<std::size_t>(r.groups);
