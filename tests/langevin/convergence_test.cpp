@@ -43,7 +43,7 @@ double order(const std::vector<double>& steps, const std::vector<double>& errors
 
 template <class L, class Step>
 double moved(const L& landscape, const Step& step, double w, double z) {
-  double scratch[kScratch];
+  double scratch[Step::kScratch];
   step(landscape, &w, &z, static_cast<const double*>(nullptr), scratch);
   return w;
 }
@@ -216,7 +216,7 @@ TEST(Convergence, InThePlanePlatensSchemeKeepsWeakOrderTwo) {
       for (const Node& b : nodes)
         for (const double sign : {-1.0, 1.0}) {
           const double z[2] = {a.z, b.z};
-          double scratch[2 * kScratch];
+          double scratch[2 * Weak2Step::kScratch];
           double w[2] = {x0, y0};
           Weak2Step{multiplicative(h), h}(landscape, w, z, &sign, scratch);
           mxx += 0.5 * a.weight * b.weight * w[0] * w[0];

@@ -58,8 +58,10 @@ void Basins::find_on_line(const Landscape& landscape) {
 }
 
 void Basins::find_in_plane(const Landscape& landscape) {
-  constexpr std::size_t kUnknown = static_cast<std::size_t>(-1);
-  constexpr std::size_t kOnPath = kUnknown - 1;
+  constexpr int kUnknown = -1;
+  constexpr int kOnPath = -2;
+  constexpr std::size_t kCells = BasinMap::kCells;
+  const BasinMap cells{.box = box_};
   constexpr int kMostSteps = 1'000'000;
   const double dx = (box_.high[0] - box_.low[0]) / kCells;
   const double dy = (box_.high[1] - box_.low[1]) / kCells;
@@ -78,10 +80,10 @@ void Basins::find_in_plane(const Landscape& landscape) {
                                    box_.low[1] + (static_cast<double>(start % kCells) + 0.5) * dy};
         double here = l.value(w.data());
         double length = 0.5 * cell_size;
-        std::size_t basin = kUnknown;
+        int basin = kUnknown;
         for (int step = 0; step < kMostSteps; ++step) {
-          const std::size_t at = cell(0, w[0]) * kCells + cell(1, w[1]);
-          if (grid_[at] < kOnPath) {
+          const std::size_t at = cells.cell(0, w[0]) * kCells + cells.cell(1, w[1]);
+          if (grid_[at] >= 0) {
             basin = grid_[at];
             break;
           }
@@ -104,10 +106,11 @@ void Basins::find_in_plane(const Landscape& landscape) {
           }
         }
         if (basin == kUnknown) {
-          for (basin = 0; basin < minima_.size(); ++basin)
+          const auto known = static_cast<int>(minima_.size());
+          for (basin = 0; basin < known; ++basin)
             if (std::hypot(minima_[basin].position[0] - w[0], minima_[basin].position[1] - w[1]) < cell_size)
               break;
-          if (basin == minima_.size()) minima_.push_back({{w[0], w[1]}, here, 1});
+          if (basin == known) minima_.push_back({{w[0], w[1]}, here, 1});
         }
         for (const std::size_t crossed : path) grid_[crossed] = basin;
       }
@@ -122,14 +125,14 @@ void Basins::find_in_plane(const Landscape& landscape) {
   for (std::size_t i = 0; i < minima_.size(); ++i)
     if (inside(minima_[i])) order.push_back(i);
   std::ranges::sort(order, {}, [&](std::size_t i) { return minima_[i].position; });
-  std::vector<std::size_t> place(minima_.size(), 0);
+  std::vector<int> place(minima_.size(), 0);
   std::vector<Minimum> sorted;
   for (const std::size_t i : order) {
-    place[i] = sorted.size();
+    place[i] = static_cast<int>(sorted.size());
     sorted.push_back(minima_[i]);
   }
   minima_ = std::move(sorted);
-  for (std::size_t& basin : grid_) basin = place[basin];
+  for (int& basin : grid_) basin = place[basin];
   for (Minimum& m : minima_) {
     m.loss = value(landscape, m.position);
     m.determinant = determinant(hessian(landscape, m.position));

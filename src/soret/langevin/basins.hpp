@@ -1,24 +1,40 @@
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <vector>
 
+#include "soret/base/host_device.hpp"
+#include "soret/langevin/box.hpp"
 #include "soret/langevin/langevin.hpp"
 
 /// The minima of a one- or two-dimensional landscape and the basins of steepest descent around them.
 namespace soret::langevin {
 
-/// An interval or a rectangle; the second coordinate is unused in one dimension.
-struct Box {
-  std::array<double, 2> low{};
-  std::array<double, 2> high{};
-};
-
 struct Minimum {
   std::vector<double> position;  ///< [dimension]
   double loss = 0;
   double determinant = 1;  ///< of the Hessian
+};
+
+/// Which place belongs to which basin, as numbers that a device can hold a copy of.
+struct BasinMap {
+  static constexpr int kCells = 256;  ///< of the grid, per coordinate
+  Box box{};
+  int count = 0;
+  const double* maxima = nullptr;  ///< [count - 1], one dimension
+  const int* grid = nullptr;       ///< [kCells][kCells], two dimensions; null in one
+
+  /// The basin of a place; one outside the box belongs where the nearest place inside does.
+  SORET_HD int of(double x, double y) const {
+    if (grid != nullptr) return grid[cell(0, x) * kCells + cell(1, y)];
+    int basin = 0;
+    while (basin + 1 < count && x > maxima[basin]) ++basin;
+    return basin;
+  }
+  SORET_HD int cell(int k, double x) const {
+    const double place = (x - box.low[k]) / (box.high[k] - box.low[k]) * kCells;
+    return place > 0 ? (place < kCells ? static_cast<int>(place) : kCells - 1) : 0;
+  }
 };
 
 class Basins {
@@ -32,30 +48,20 @@ class Basins {
   /// One dimension: the maxima between neighbouring minima, count() - 1 of them.
   const std::vector<double>& maxima() const { return maxima_; }
 
-  /// The basin of a place; w[0] (and w[1]) outside the box belong where the nearest place inside does.
-  std::size_t of(double x, double y) const {
-    if (grid_.empty()) {
-      std::size_t basin = 0;
-      while (basin < maxima_.size() && x > maxima_[basin]) ++basin;
-      return basin;
-    }
-    return grid_[cell(0, x) * kCells + cell(1, y)];
+  BasinMap map() const {
+    return {box_, static_cast<int>(count()), maxima_.data(), grid_.empty() ? nullptr : grid_.data()};
   }
+  /// The basin of a place, as map() has it.
+  std::size_t of(double x, double y) const { return static_cast<std::size_t>(map().of(x, y)); }
 
  private:
-  static constexpr std::size_t kCells = 256;
-
-  std::size_t cell(int k, double x) const {
-    const double place = (x - box_.low[k]) / (box_.high[k] - box_.low[k]) * kCells;
-    return place > 0 ? (place < kCells ? static_cast<std::size_t>(place) : kCells - 1) : 0;
-  }
   void find_on_line(const Landscape& landscape);
   void find_in_plane(const Landscape& landscape);
 
   Box box_;
   std::vector<Minimum> minima_;
   std::vector<double> maxima_;
-  std::vector<std::size_t> grid_;  ///< [cell][cell], two dimensions
+  std::vector<int> grid_;  ///< [cell][cell], two dimensions
 };
 
 }  // namespace soret::langevin

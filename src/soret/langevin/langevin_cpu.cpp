@@ -5,8 +5,9 @@
 #include <type_traits>
 
 #include "soret/langevin/langevin.hpp"
-#include "soret/langevin/langevin_step.hpp"
 #include "soret/langevin/visit.hpp"
+#include "soret/langevin/visit_step.hpp"
+#include "soret/langevin/walker.hpp"
 #include "soret/random/distributions.hpp"
 #include "soret/random/philox.hpp"
 #include "soret/random/stream.hpp"
@@ -95,7 +96,7 @@ class StepperOf final : public Stepper {
         normals_(static_cast<std::size_t>(ahead_ * landscape.dimension() + 6) * kChunk) {
     const int d = landscape.dimension();
     if (Step::kSigns) signs_.resize(static_cast<std::size_t>(d) * (d - 1) / 2 * kVectors);
-    scratch_.resize(static_cast<std::size_t>(kScratch + 1) * d);
+    scratch_.resize(static_cast<std::size_t>(Step::kScratch + 1) * d);
   }
 
   void advance(Chunk& chunk, std::uint64_t first, std::uint64_t count) override {
@@ -124,7 +125,7 @@ class StepperOf final : public Stepper {
     if constexpr (kD > 0) {
       // Copies that stay in registers: the compiler sees every index.
       V w[kVectors * kD];
-      V scratch[(kScratch + 1) * kD];
+      V scratch[(Step::kScratch + 1) * kD];
       V escaped[kVectors];
       std::copy_n(chunk.w.data(), kVectors * kD, w);
       std::copy_n(chunk.escaped_at.data(), kVectors, escaped);
@@ -145,7 +146,7 @@ class StepperOf final : public Stepper {
     const int d = landscape.dimension();
     const Step step = step_;
     const Target target = target_.value_or(Target{});
-    V* const noise = scratch + kScratch * d;
+    V* const noise = scratch + Step::kScratch * d;
     for (int s = 0; s < steps; ++s) {
       if constexpr (Step::kSigns && L::kDimension != 1) draw_signs(first_walker, begin + s, d);
 #pragma GCC unroll 8
@@ -188,98 +189,20 @@ class StepperOf final : public Stepper {
   std::vector<V> scratch_;
 };
 
-/// The numbers that the noise structs point to.
-std::vector<double> amplitudes(const Problem& p, double h) {
-  std::vector<double> a = p.noise.factor;
-  for (double& x : a) x *= std::sqrt(p.learning_rate * h / p.batch_size);
-  return a;
-}
-
-template <class L, class Step>
-std::unique_ptr<Stepper> make(const L& landscape, const Step& step, const Problem& problem) {
-  return std::make_unique<StepperOf<L, Step>>(landscape, step, problem);
-}
-
-template <class L, class N>
-std::unique_ptr<Stepper> constant_stepper(const L& landscape, const N& noise, const Problem& p, double h) {
-  // The noise is additive: Milstein's correction vanishes, and Platen's scheme is Heun's.
-  if (p.scheme == Scheme::euler_maruyama || p.scheme == Scheme::milstein)
-    return make(landscape, EulerStep<N>{noise, h}, p);
-  return make(landscape, HeunStep<N>{noise, h}, p);
-}
-
 template <class L>
 std::unique_ptr<Stepper> stepper_on(const L& landscape, const Problem& p, const double* amplitude) {
-  const double h = p.learning_rate / p.substeps;
-  if (p.noise.kind == Noise::Kind::diagonal)
-    return constant_stepper(landscape, DiagonalNoise{amplitude}, p, h);
-  if (p.noise.kind == Noise::Kind::dense) {
-    if constexpr (L::kDimension == 1)
-      return constant_stepper(landscape, DiagonalNoise{amplitude}, p, h);
-    else
-      return constant_stepper(landscape, DenseNoise{amplitude}, p, h);
-  }
-  const double scale = p.learning_rate / p.batch_size;
-  const StateNoise noise{scale * p.noise.base, scale * p.noise.slope, std::sqrt(h)};
-  switch (p.scheme) {
-    case Scheme::milstein:
-      if constexpr (L::kDimension == 1) return make(landscape, MilsteinStep{noise, h}, p);
-      break;
-    case Scheme::heun:
-      return make(landscape, HeunStep<StateNoise>{noise, h}, p);
-    case Scheme::weak2:
-      return make(landscape, Weak2Step{noise, h}, p);
-    case Scheme::euler_maruyama:
-      break;
-  }
-  return make(landscape, EulerStep<StateNoise>{noise, h}, p);
-}
-
-/// Uniform on (0, 1).
-V centred_uniform(LanesU64 words) {
-  return fma(to_double(as_signed(words)), constant_of<V>(0x1p-32), constant_of<V>(0x1p-33));
+  return visit_step<L>(p, amplitude, [&](const auto& step) -> std::unique_ptr<Stepper> {
+    return std::make_unique<StepperOf<L, std::decay_t<decltype(step)>>>(landscape, step, p);
+  });
 }
 
 void start(const Problem& p, Chunk& chunk) {
   const int d = p.landscape.dimension;
-  const Start& s = p.start;
-  for (int v = 0; v < kVectors; ++v)
-    for (int k = 0; k < d; ++k) chunk.w[v * d + k] = constant_of<V>(s.centre.empty() ? 0.0 : s.centre[k]);
-  if (s.kind == Start::Kind::point) return;
-
-  if (s.kind == Start::Kind::gaussian) {
-    const int count = (d + 3) / 4;
-    std::vector<float> z(static_cast<std::size_t>(4 * count) * kChunk);
-    normals(p.seed, Purpose::langevin_start, chunk.first_walker, 0, count, z.data());
-    for (int v = 0; v < kVectors; ++v)
-      for (int k = 0; k < d; ++k)
-        for (int j = 0; j <= k; ++j)
-          chunk.w[v * d + k] += s.factor[k * d + j] * widened(&z[j * kChunk + v * kDoubleLanes]);
-    return;
-  }
-  for (int b = 0; 4 * b < d; ++b) {
-    for (int half = 0; half < kChunk / kLanes; ++half) {
-      const auto block = blocks(p.seed, Purpose::langevin_start, chunk.first_walker + half * kLanes, b);
-      const LanesU32 words[4] = {block.x, block.y, block.z, block.w};
-      for (int k = 4 * b; k < std::min(d, 4 * b + 4); ++k) {
-        const V u[2] = {centred_uniform(low_half(words[k % 4])), centred_uniform(high_half(words[k % 4]))};
-        for (int q = 0; q < 2; ++q) {
-          V& w = chunk.w[(2 * half + q) * d + k];
-          if (s.kind == Start::Kind::uniform) {
-            w += s.spread * (2.0 * u[q] - 1.0);
-            continue;
-          }
-          const auto cells = static_cast<double>(s.quantiles.size() - 1);
-          for (int i = 0; i < kDoubleLanes; ++i) {
-            const double x = u[q][i] * cells;
-            const auto cell = std::min(static_cast<std::size_t>(x), s.quantiles.size() - 2);
-            const double part = x - static_cast<double>(cell);
-            w[i] = s.quantiles[cell] + part * (s.quantiles[cell + 1] - s.quantiles[cell]);
-          }
-        }
-      }
-    }
-  }
+  const StartView view = view_of(p.start);
+  auto* const w = reinterpret_cast<double*>(chunk.w.data());
+  for (int i = 0; i < kChunk; ++i)
+    place_walker(view, p.seed, chunk.first_walker + static_cast<std::uint32_t>(i), d,
+                 {w + i / kDoubleLanes * d * kDoubleLanes + i % kDoubleLanes, kDoubleLanes});
 }
 
 }  // namespace
@@ -289,7 +212,7 @@ void run_group(const Problem& p, std::uint32_t group, std::span<const std::int64
   // Long stretches are cut so that a stop is noticed within a fraction of a second.
   constexpr std::uint64_t kStretch = 1U << 16;
   const int d = p.landscape.dimension;
-  const std::vector<double> amplitude = amplitudes(p, p.learning_rate / p.substeps);
+  const std::vector<double> amplitude = noise_amplitude(p);
   const auto stepper = visit(p.landscape, [&](const auto& l) { return stepper_on(l, p, amplitude.data()); });
   std::vector<double> w(static_cast<std::size_t>(d) * kChunk);
   std::array<double, kChunk> escaped_at;

@@ -8,8 +8,6 @@
 /// kScratch * dimension numbers. L is a landscape, N a noise.
 namespace soret::langevin {
 
-inline constexpr int kScratch = 6;
-
 /// sqrt(eta h C / |B|) z for a diagonal C.
 struct DiagonalNoise {
   static constexpr bool kState = false;
@@ -60,6 +58,7 @@ struct StateNoise {
 template <class N>
 struct EulerStep {
   static constexpr bool kSigns = false;
+  static constexpr int kScratch = 2;
   N noise;
   double h;
 
@@ -77,6 +76,7 @@ struct EulerStep {
 /// One dimension: Euler-Maruyama and s s'/2 (dW^2 - h), where s s' = (s^2)'/2 = slope l'/2.
 struct MilsteinStep {
   static constexpr bool kSigns = false;
+  static constexpr int kScratch = 2;
   StateNoise noise;
   double h;
 
@@ -97,6 +97,7 @@ struct MilsteinStep {
 template <class N>
 struct HeunStep {
   static constexpr bool kSigns = false;
+  static constexpr int kScratch = 5;
   N noise;
   double h;
 
@@ -126,6 +127,7 @@ struct HeunStep {
 /// column is s(w) e_j. signs[r (r - 1) / 2 + j], j < r, are +1 or -1 with equal probability.
 struct Weak2Step {
   static constexpr bool kSigns = true;
+  static constexpr int kScratch = 6;
   StateNoise noise;
   double h;
 

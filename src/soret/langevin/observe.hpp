@@ -8,6 +8,7 @@
 
 #include "soret/langevin/basins.hpp"
 #include "soret/langevin/langevin.hpp"
+#include "soret/langevin/tally.hpp"
 
 /// What is recorded of a group of walkers: one number per cell and record, whose spread over the groups gives
 /// the errors.
@@ -28,13 +29,6 @@ inline constexpr int kObservables = 9;
 
 std::string_view name(Observable o);
 
-/// Equal cells over the recorded range.
-struct Histogram {
-  Box box;
-  std::size_t bins = 64;     ///< of `density`
-  std::size_t bins_2d = 32;  ///< of `density_2d`, per coordinate
-};
-
 struct Plan {
   std::vector<std::int64_t> records;  ///< SGD steps, ascending
   /// Snapshots per record, spread evenly over the steps since the record before; the last is at the record
@@ -52,6 +46,44 @@ struct Plan {
   Looks looks() const;
   /// Numbers per record of an observable.
   std::size_t cells(Observable o, int dimension) const;
+};
+
+/// Builds the recorded values of one group out of what tally.hpp adds up over its walkers.
+class Summary {
+ public:
+  Summary(const Problem& problem, const Plan& plan);
+
+  const TallyShape& shape() const { return shape_; }
+  const Plan::Looks& looks() const { return looks_; }
+  /// The last look of its record?
+  bool last(std::size_t look) const;
+
+  /// sums[shape().slots()] over the walkers at a look; each look once, in ascending order.
+  void add_sums(std::size_t look, const double* sums);
+  /// counts[shape().cells()] of the walkers at looks of one record; more may follow.
+  void add_counts(std::size_t record, const std::uint64_t* counts);
+  /// What observe_group() returns, when everything has been added.
+  std::vector<double> values() &&;
+
+ private:
+  struct Part {
+    Observable observable;
+    std::size_t first;  ///< in values_
+    std::size_t cells;  ///< per record
+  };
+  double* at(const Part& part, std::size_t record) {
+    return values_.data() + part.first + record * part.cells;
+  }
+
+  const Problem& problem_;
+  const Plan& plan_;
+  TallyShape shape_;
+  Plan::Looks looks_;
+  std::vector<double> looks_per_record_;
+  std::vector<Part> parts_;
+  std::vector<double> values_;
+  std::size_t finite_;    ///< records before the first with walkers that are not
+  double first_sum_ = 0;  ///< of w_0 - centre at the first look
 };
 
 /// The recorded values of one group: for each observable of the plan, [record][cell]. A group whose walkers
