@@ -187,7 +187,27 @@ Curves make_family(Curves family, const Records& records, const std::vector<Scan
 std::vector<std::string> observables(const Dataset& file) {
   std::vector<std::string> names;
   for (const auto& variable : file.variables)
-    if (file.find(variable.name + "_stderr")) names.push_back(variable.name);
+    if (file.find(variable.name + "_block")) names.push_back(variable.name);
+  return names;
+}
+
+std::vector<std::string> derived_quantities(const Dataset& file) {
+  static const std::set<std::string> kCounts = {"block_trajectories", "diverged", "diverged_by_step",
+                                                "finished"};
+  const auto companion = [&](const std::string& name, std::string_view suffix) {
+    return name.ends_with(suffix) && file.find(name.substr(0, name.size() - suffix.size()));
+  };
+  std::vector<std::string> names;
+  for (const auto& variable : file.variables) {
+    const bool coordinate =
+        variable.attributes.contains("key") ||
+        std::any_of(file.dimensions.begin(), file.dimensions.end(),
+                    [&](const auto& dimension) { return dimension.name == variable.name; });
+    if (coordinate || kCounts.contains(variable.name) || file.find(variable.name + "_block") ||
+        companion(variable.name, "_stderr") || companion(variable.name, "_block"))
+      continue;
+    names.push_back(variable.name);
+  }
   return names;
 }
 

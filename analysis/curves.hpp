@@ -40,8 +40,10 @@ struct Curves {
   store::Attributes source;          ///< the file's root attributes
 };
 
-/// The observables that the file holds: those with a standard error.
+/// The observables that the file holds: those with block means.
 std::vector<std::string> observables(const store::Dataset& file);
+/// What was computed from them once: predictions, fits, chi-squares.
+std::vector<std::string> derived_quantities(const store::Dataset& file);
 /// Those of them that are curves over `step`, without further dimensions.
 std::vector<std::string> curve_observables(const store::Dataset& file);
 

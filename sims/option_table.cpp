@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <stdexcept>
 
 #include "soret/base/error.hpp"
 
@@ -91,6 +93,12 @@ std::vector<std::int64_t> schedule(const Settings& settings, std::int64_t last) 
   }
   steps.push_back(last);
   return steps;
+}
+
+const DerivedQuantity& derived_named(const std::vector<DerivedQuantity>& table, const std::string& name) {
+  const auto row = std::ranges::find(table, name, [](const DerivedQuantity& q) { return q.what.name; });
+  if (row == table.end()) throw std::logic_error(fmt::format("no derived quantity '{}'", name));
+  return *row;
 }
 
 }  // namespace soret::sims

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "soret/scan/config.hpp"
+#include "soret/scan/experiment.hpp"
 
 /// Rows of option tables, and the keys that simulations have in common.
 namespace soret::sims {
@@ -32,5 +33,8 @@ Option blocks_option(std::string value, const std::string& of);
 /// Steps 0, every, 2 every, ... and `last`; or record.points of them spread evenly in log(step), as far as
 /// they are distinct.
 std::vector<std::int64_t> schedule(const Settings& settings, std::int64_t last);
+
+/// The row of a table of derived quantities; it must be there.
+const DerivedQuantity& derived_named(const std::vector<DerivedQuantity>& table, const std::string& name);
 
 }  // namespace soret::sims

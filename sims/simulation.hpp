@@ -24,7 +24,8 @@ struct Simulation {
   std::string name;     ///< as in `simulation = two_layer`
   std::string summary;  ///< one line
   std::vector<Option> options;
-  std::vector<Observable> observables;  ///< all that record.observables may name
+  std::vector<Observable> observables;   ///< all that record.observables may name
+  std::vector<DerivedQuantity> derived;  ///< all that its files may hold beside the recorded observables
   /// Checks what no single key can tell (throws ConfigError), loads data (throws InputError) and makes all
   /// scan points ready to run.
   std::unique_ptr<Experiment> (*prepare)(const ScanPlan& plan, const Backend& backend);

@@ -18,8 +18,8 @@ constexpr Usage kListUsage{.synopsis = "soret list [--json]",
 constexpr Usage kDescribeUsage{
     .synopsis = "soret describe SIMULATION [--json]",
     .about =
-        "Shows every config key of a simulation with its default, what it takes and what it means, and\n"
-        "every observable that it can record.",
+        "Shows every config key of a simulation with its default, what it takes and what it means, every\n"
+        "observable that it can record, and what its files hold beside: predictions, fits, chi-squares.",
     .examples = "  soret describe two_layer\n  soret describe two_layer --json | jq .options[].key",
     .word = "SIMULATION",
     .fewest = 1,
@@ -81,17 +81,33 @@ void print_options(const sims::Simulation& simulation) {
   }
 }
 
+void print_quantity(const Observable& what, std::string_view remark) {
+  std::string dimensions;
+  for (const auto& dimension : what.dimensions) dimensions += fmt::format(", per {}", dimension);
+  fmt::print("  {}{}{}{}\n", what.name, what.unit == "1" ? "" : fmt::format(", in {}", what.unit), dimensions,
+             remark);
+  print_wrapped(what.long_name + (what.reference.empty() ? "" : fmt::format(" ({})", what.reference)), 6);
+}
+
 void print_observables(const sims::Simulation& simulation) {
   fmt::print("\nobservables (record.observables):\n");
-  for (const auto& observable : simulation.observables) {
-    std::string dimensions;
-    for (const auto& dimension : observable.dimensions) dimensions += fmt::format(", per {}", dimension);
-    fmt::print("  {}{}{}\n", observable.name,
-               observable.unit == "1" ? "" : fmt::format(", in {}", observable.unit), dimensions);
-    print_wrapped(observable.long_name +
-                      (observable.reference.empty() ? "" : fmt::format(" ({})", observable.reference)),
-                  6);
+  for (const auto& observable : simulation.observables) print_quantity(observable, "");
+  if (simulation.derived.empty()) return;
+  fmt::print("\nderived from them, where the file has what it takes:\n");
+  for (const auto& derived : simulation.derived) {
+    std::string remark = derived.over_steps ? ", per step" : "";
+    if (!derived.predicts.empty()) remark += fmt::format("; predicts {}", derived.predicts);
+    if (!derived.chi_square_of.empty()) remark += fmt::format("; chi-square of {}", derived.chi_square_of);
+    print_quantity(derived.what, remark);
   }
+}
+
+nlohmann::json quantity_json(const Observable& what) {
+  return {{"name", what.name},
+          {"unit", what.unit},
+          {"long_name", what.long_name},
+          {"reference", what.reference},
+          {"dimensions", what.dimensions}};
 }
 
 nlohmann::json number_or_null(double x) {
@@ -112,16 +128,20 @@ nlohmann::json description(const sims::Simulation& simulation) {
                        {"scannable", option.scannable && option.type != OptionType::list},
                        {"help", option.help}});
   nlohmann::json observables = nlohmann::json::array();
-  for (const auto& observable : simulation.observables)
-    observables.push_back({{"name", observable.name},
-                           {"unit", observable.unit},
-                           {"long_name", observable.long_name},
-                           {"reference", observable.reference},
-                           {"dimensions", observable.dimensions}});
+  for (const auto& observable : simulation.observables) observables.push_back(quantity_json(observable));
+  nlohmann::json all_derived = nlohmann::json::array();
+  for (const auto& derived : simulation.derived) {
+    auto one = quantity_json(derived.what);
+    one["over_steps"] = derived.over_steps;
+    if (!derived.predicts.empty()) one["predicts"] = derived.predicts;
+    if (!derived.chi_square_of.empty()) one["chi_square_of"] = derived.chi_square_of;
+    all_derived.push_back(std::move(one));
+  }
   return {{"simulation", simulation.name},
           {"summary", simulation.summary},
           {"options", options},
-          {"observables", observables}};
+          {"observables", observables},
+          {"derived", all_derived}};
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include "analysis/curves.hpp"
 #include "sims/cli/arguments.hpp"
+#include "sims/cli/output.hpp"
 #include "sims/cli/scan_points.hpp"
 #include "soret/base/error.hpp"
 #include "soret/store/replace_file.hpp"
@@ -15,10 +16,13 @@ namespace soret::cli {
 namespace {
 
 constexpr Usage kUsage{
-    .synopsis = "soret export FILE.h5 --csv DIR [--blocks]",
+    .synopsis = "soret export FILE.h5 --csv DIR [--blocks] [--json]",
     .about =
-        "Writes one tidy CSV table per observable, DIR/OBSERVABLE.csv: a column per scan axis, the step,\n"
-        "the ensemble mean and its standard error. Unfinished scan points are left out.",
+        "Writes one tidy CSV table per quantity, DIR/NAME.csv: a column per scan axis and further "
+        "dimension,\n"
+        "then mean and stderr of an observable over the ensemble, or value (and stderr, where it has one) "
+        "of\n"
+        "what is derived: predictions, fits, chi-squares. Unfinished scan points are left out.",
     .examples = "  soret export results/quickstart.h5 --csv results/quickstart",
     .word = "FILE.h5",
     .fewest = 1,
@@ -85,9 +89,28 @@ class Table {
   std::size_t rows_per_point_ = 1;
 };
 
-void write_text(const std::filesystem::path& file, const std::string& text) {
-  store::replace_file(file, std::as_bytes(std::span(text)));
-  fmt::print("{}\n", file.string());
+using Columns = std::vector<std::pair<std::string, const store::Variable*>>;
+
+/// DIR/NAME.csv, with its columns' variables. The last ones share all their dimensions.
+struct Export {
+  std::string name;
+  Columns columns;
+};
+
+std::vector<Export> exports(const store::Dataset& file, bool blocks) {
+  std::vector<Export> all;
+  const auto with_error = [&](const std::string& name, const char* column) {
+    Columns columns{{column, &file.at(name)}};
+    if (const auto* error = file.find(name + "_stderr")) columns.emplace_back("stderr", error);
+    return columns;
+  };
+  for (const auto& observable : analysis::observables(file)) {
+    all.push_back({observable, with_error(observable, "mean")});
+    if (blocks) all.push_back({observable + "_block", {{"mean", &file.at(observable + "_block")}}});
+  }
+  for (const auto& derived : analysis::derived_quantities(file))
+    all.push_back({derived, with_error(derived, "value")});
+  return all;
 }
 
 }  // namespace
@@ -96,7 +119,9 @@ void export_csv(const Words& words) {
   po::options_description options;
   options.add_options()                                                                        //
       ("csv", po::value<std::string>()->value_name("DIR"), "folder; made if it is not there")  //
-      ("blocks", po::bool_switch(), "also DIR/OBSERVABLE_block.csv, the means of the blocks of trajectories");
+      ("blocks", po::bool_switch(),
+       "also DIR/OBSERVABLE_block.csv, the means of the blocks of trajectories")  //
+      ("json", po::bool_switch(), "one JSON object");
   const auto arguments = read_arguments(kUsage, options, words);
   if (!arguments) return;
   if (!arguments->has("csv")) usage_error(kUsage, "--csv DIR is missing");
@@ -108,16 +133,17 @@ void export_csv(const Words& words) {
   std::filesystem::create_directories(folder, error);
   if (error) throw RunError(fmt::format("{}: cannot make the folder: {}", folder.string(), error.message()));
 
-  for (const auto& observable : analysis::observables(file)) {
-    const auto& mean = file.at(observable);
-    const std::pair<std::string, const store::Variable*> columns[] = {
-        {"mean", &mean}, {"stderr", &file.at(observable + "_stderr")}};
-    write_text(folder / (observable + ".csv"), Table(file, points, mean).text(columns));
-    if (!arguments->flag("blocks")) continue;
-    const auto& block = file.at(observable + "_block");
-    const std::pair<std::string, const store::Variable*> block_columns[] = {{"mean", &block}};
-    write_text(folder / (observable + "_block.csv"), Table(file, points, block).text(block_columns));
+  std::vector<std::string> written;
+  for (const auto& [name, columns] : exports(file, arguments->flag("blocks"))) {
+    const auto path = folder / (name + ".csv");
+    const std::string text = Table(file, points, *columns.front().second).text(columns);
+    store::replace_file(path, std::as_bytes(std::span(text)));
+    written.push_back(path.string());
   }
+  if (arguments->flag("json"))
+    print_json({{"file", arguments->words[0]}, {"tables", written}});
+  else
+    for (const auto& path : written) fmt::print("{}\n", path);
   if (const auto unfinished = std::ranges::count(points.finished, false); unfinished > 0)
     fmt::print(stderr, "{} unfinished scan points are left out\n", unfinished);
 }

@@ -89,6 +89,18 @@ void print_points(const store::Dataset& file, const std::string& name) {
     if (diverged[point] > 0) fmt::print("  {:>6} at {}\n", diverged[point], points.label(point));
 }
 
+/// What stands beside a variable, and what it is about.
+std::string remarks(const store::Dataset& file, const store::Variable& variable) {
+  std::string text;
+  if (file.find(variable.name + "_stderr")) text += ", with its standard error";
+  if (file.find(variable.name + "_block")) text += " and block means";
+  if (const auto what = text_of(variable.attributes, "predicts"); !what.empty())
+    text += fmt::format("; predicts {}", what);
+  if (const auto what = text_of(variable.attributes, "chi_square_of"); !what.empty())
+    text += fmt::format("; chi-square of {}", what);
+  return text;
+}
+
 void print_contents(const store::Dataset& file) {
   fmt::print("\ndimensions:\n");
   for (const auto& dimension : file.dimensions) {
@@ -102,8 +114,7 @@ void print_contents(const store::Dataset& file) {
     const auto unit = text_of(variable.attributes, "units");
     const auto reference = text_of(variable.attributes, "reference");
     fmt::print("  {} ({}){}{}\n", variable.name, fmt::join(variable.dimensions, ", "),
-               unit.empty() || unit == "1" ? "" : fmt::format(" in {}", unit),
-               file.find(variable.name + "_stderr") ? ", with its standard error and block means" : "");
+               unit.empty() || unit == "1" ? "" : fmt::format(" in {}", unit), remarks(file, variable));
     fmt::print("      {}{}\n", text_of(variable.attributes, "long_name"),
                reference.empty() ? "" : fmt::format(" ({})", reference));
   }

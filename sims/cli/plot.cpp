@@ -44,6 +44,8 @@ std::optional<CollapseResult> try_collapse(const Curves& curves, const CollapseO
 void append_rows(const std::string& name, const Arguments& arguments, const CollapseOptions& options,
                  Panels panels, std::vector<FigureRow>& rows) {
   const store::Dataset file = store::read(name);
+  if (!file.find("finished"))
+    throw InputError(fmt::format("{}: not the result of `soret run`: it has no variable 'finished'", name));
   auto wanted = arguments.get<std::vector<std::string>>("observable");
   if (wanted.empty()) wanted = curve_observables(file);
   for (const auto& observable : wanted) {

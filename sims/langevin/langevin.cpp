@@ -7,7 +7,9 @@
 #include <limits>
 #include <optional>
 
+#include "sims/langevin/derived.hpp"
 #include "sims/langevin/options.hpp"
+#include "sims/option_table.hpp"
 #include "soret/base/error.hpp"
 #include "soret/base/machine.hpp"
 #include "soret/langevin/equilibrium.hpp"
@@ -217,31 +219,20 @@ class LangevinExperiment : public Experiment {
     if (same_basins_ && dimension_ <= 2)
       coordinates_.push_back(numbered("basin", "minimum, counted along the first coordinate", basins));
 
-    const auto scalar = [&](std::string name, std::string meaning, std::string reference,
-                            std::vector<std::string> dimensions = {}, bool over_steps = false,
-                            std::string unit = "1") {
-      derived_.push_back({{.name = std::move(name),
-                           .unit = std::move(unit),
-                           .long_name = std::move(meaning),
-                           .reference = std::move(reference),
-                           .dimensions = std::move(dimensions)},
-                          over_steps});
-    };
-    const std::string chi = ": mean over cells of (measured - predicted)^2 / stderr^2, 1 where it is right";
-    scalar("temperature", "T = learning_rate sigma^2 / (2 batch_size)", "seed 003 Eq. 25");
+    const auto add = [&](const char* name) { derived_.push_back(derived_named(langevin_derived(), name)); };
+    add("temperature");
     if (dimension_ <= 2 && same_basins_) {
-      scalar("minimum", "position of the minimum", "", {"basin", "coordinate"});
-      scalar("minimum_loss", "loss at the minimum", "", {"basin"});
-      scalar("minimum_determinant", "determinant of the Hessian at the minimum", "", {"basin"});
+      add("minimum");
+      add("minimum_loss");
+      add("minimum_determinant");
     }
     if (quadratic_ && records(O::covariance)) {
       coordinates_.push_back(labelled("covariance_law",
                                       "scheme: exact for the recursion that was run; continuous: "
                                       "its limit of small steps",
                                       {"scheme", "continuous"}));
-      scalar("covariance_predicted", "stationary covariance", "seed 003 section 5.3",
-             {"covariance_law", "row", "column"});
-      scalar("covariance_chi2", "covariance" + chi, "", {"covariance_law"}, true);
+      add("covariance_predicted");
+      add("covariance_chi2");
     }
     if (densities)
       coordinates_.push_back(
@@ -250,13 +241,12 @@ class LangevinExperiment : public Experiment {
                    "recursion (quadratic landscapes)",
                    {"eq25", "fokker_planck", "scheme"}));
     if (records(O::density)) {
-      scalar("density_predicted", "stationary density", "seed 003 Eq. 25", {"density_law", "position"});
-      scalar("density_chi2", "density" + chi, "", {"density_law"}, true);
+      add("density_predicted");
+      add("density_chi2");
     }
     if (records(O::density_2d)) {
-      scalar("density_2d_predicted", "stationary density", "seed 003 Eq. 25",
-             {"density_law", "position", "position_y"});
-      scalar("density_2d_chi2", "density_2d" + chi, "", {"density_law"}, true);
+      add("density_2d_predicted");
+      add("density_2d_chi2");
     }
     if (records(O::occupancy)) {
       coordinates_.push_back(
@@ -264,14 +254,13 @@ class LangevinExperiment : public Experiment {
                    "eq26: with the factor 2 of Eq. 25; eq26_printed: without it; integral: "
                    "the stationary density over the basin",
                    {"eq26", "eq26_printed", "integral"}));
-      scalar("occupancy_predicted", "stationary occupancy", "seed 003 Eq. 26", {"occupancy_law", "basin"});
-      scalar("occupancy_chi2", "occupancy" + chi, "", {"occupancy_law"}, true);
+      add("occupancy_predicted");
+      add("occupancy_chi2");
     }
     if (records(O::autocovariance)) {
-      scalar("autocorrelation_time",
-             "integral of the autocorrelation from step 0 to the last record (trapezoids), in t", "");
-      scalar("autocorrelation_time_stderr", "its standard error, over blocks of groups", "");
-      scalar("autocorrelation_time_predicted", "the same sum for the recursion on a quadratic", "");
+      add("autocorrelation_time");
+      add("autocorrelation_time_stderr");
+      add("autocorrelation_time_predicted");
     }
     if (escapes_) {
       coordinates_.push_back(
@@ -279,13 +268,10 @@ class LangevinExperiment : public Experiment {
                    "first_passage: exact for the SDE in one dimension; kramers: its limit for "
                    "high barriers",
                    {"first_passage", "kramers"}));
-      scalar("escape_time",
-             "time at risk per escape, in t = learning_rate * steps; the mean escape time once all "
-             "have escaped",
-             "", {}, true);
-      scalar("escape_time_stderr", "its standard error, over blocks of groups", "", {}, true);
-      scalar("escape_time_predicted", "mean escape time", "", {"escape_law"});
-      scalar("escape_time_z", "(escape_time - predicted) / stderr", "", {"escape_law"}, true);
+      add("escape_time");
+      add("escape_time_stderr");
+      add("escape_time_predicted");
+      add("escape_time_z");
     }
   }
 
@@ -464,6 +450,7 @@ const Simulation& langevin_simulation() {
       .summary = "SGD with Gaussian gradient noise and its SDE on named landscapes (seed 003 section 5)",
       .options = langevin_options(),
       .observables = langevin_observables(),
+      .derived = langevin_derived(),
       .prepare = prepare,
   };
   return simulation;

@@ -9,8 +9,10 @@
 #include <numeric>
 #include <optional>
 
+#include "sims/noise_scale/derived.hpp"
 #include "sims/noise_scale/options.hpp"
 #include "sims/noise_scale/problem.hpp"
+#include "sims/option_table.hpp"
 #include "soret/base/error.hpp"
 #include "soret/base/machine.hpp"
 #include "soret/measure/gaussianity.hpp"
@@ -438,24 +440,17 @@ class NoiseScaleExperiment : public Experiment {
       add({.name = "other_parameter", .unit = "1", .long_name = "the other parameter", .values = numbers(p)});
   }
 
-  void add(const char* name, const char* meaning, const char* reference, std::vector<std::string> dimensions,
-           bool over_steps, Derive function) {
-    derived_.push_back({.what = {.name = name,
-                                 .long_name = meaning,
-                                 .reference = reference,
-                                 .dimensions = std::move(dimensions)},
-                        .over_steps = over_steps});
+  void add(const char* name, Derive function) {
+    derived_.push_back(derived_named(noise_scale_derived(), name));
     derive_.push_back(std::move(function));
   }
-  void add_scalar(const char* name, const char* meaning, const char* reference,
-                  double (*value)(const Point&)) {
-    add(name, meaning, reference, {}, false,
-        [value](const Point& point, const PointEnsemble&) { return std::vector{value(point)}; });
+  void add_scalar(const char* name, double (*value)(const Point&)) {
+    add(name, [value](const Point& point, const PointEnsemble&) { return std::vector{value(point)}; });
   }
   /// One number per record, from the point, the record and the ensemble.
   template <class Value>
-  void add_series(const char* name, const char* meaning, const char* reference, Value value) {
-    add(name, meaning, reference, {}, true, [this, value](const Point& point, const PointEnsemble& ensemble) {
+  void add_series(const char* name, Value value) {
+    add(name, [this, value](const Point& point, const PointEnsemble& ensemble) {
       std::vector<double> out;
       for (std::size_t record = 0; record < record_.steps.size(); ++record)
         out.push_back(value(point, ensemble, record));
@@ -477,112 +472,91 @@ class NoiseScaleExperiment : public Experiment {
 };
 
 void NoiseScaleExperiment::add_derived() {
-  add_scalar("enumerated_batches", "batches that were enumerated, 0 where they were sampled", "",
-             [](const Point& p) { return p.enumerated ? p.batches : 0.0; });
-  add_scalar("batch_ratio", "N/|B| - 1", "seed 003 Eq. 24",
+  add_scalar("enumerated_batches", [](const Point& p) { return p.enumerated ? p.batches : 0.0; });
+  add_scalar("batch_ratio",
              [](const Point& p) { return p.samples() / static_cast<double>(p.options.batch_size) - 1; });
-  add_scalar("gradient_covariance_trace", "tr F over N, from all N gradients", "seed 003 Eq. 14",
-             [](const Point& p) { return p.population->trace; });
+  add_scalar("gradient_covariance_trace", [](const Point& p) { return p.population->trace; });
 
-  const auto by_law = [this](const char* name, const char* meaning, double (*of_f)(const Population&)) {
-    add(name, meaning, "seed 003 Eq. 14-15", {"covariance_law"}, false,
-        [of_f](const Point& point, const PointEnsemble&) {
-          std::vector<double> out;
-          for (std::size_t law = 0; law < kCovarianceLaws.size(); ++law)
-            out.push_back(point.factor(static_cast<CovarianceLaw>(law)) * of_f(*point.population));
-          return out;
-        });
+  const auto by_law = [this](const char* name, double (*of_f)(const Population&)) {
+    add(name, [of_f](const Point& point, const PointEnsemble&) {
+      std::vector<double> out;
+      for (std::size_t law = 0; law < kCovarianceLaws.size(); ++law)
+        out.push_back(point.factor(static_cast<CovarianceLaw>(law)) * of_f(*point.population));
+      return out;
+    });
   };
   if (has(O::covariance_trace)) {
-    by_law("covariance_trace_predicted", "trace of Cov psi by each law",
-           [](const Population& p) { return p.trace; });
+    by_law("covariance_trace_predicted", [](const Population& p) { return p.trace; });
   }
   if (has(O::covariance_leading)) {
-    by_law("covariance_leading_predicted", "variance of psi along the leading eigenvector of F by each law",
-           [](const Population& p) { return p.variances[0]; });
+    by_law("covariance_leading_predicted", [](const Population& p) { return p.variances[0]; });
   }
   if (has(O::covariance_ratio)) {
-    add("covariance_deviation",
-        "measured over predicted trace - 1, in standard errors; enumerated: 0 if equal to rounding, else "
-        "infinite",
-        "seed 003 Eq. 14-15", {"covariance_law"}, true,
-        [this](const Point& point, const PointEnsemble& ensemble) {
-          constexpr double kRounding = 1e-9;
-          std::vector<double> out;
-          for (std::size_t k = 0; k < record_.steps.size() * kCovarianceLaws.size(); ++k) {
-            const std::size_t at = cell(O::covariance_ratio, 0) + k;
-            const double excess = ensemble.mean[at] - 1;
-            const double rejected = std::copysign(std::numeric_limits<double>::infinity(), excess);
-            const double exact = std::abs(excess) < kRounding ? 0 : rejected;
-            out.push_back(point.enumerated ? exact : excess / ensemble.error[at]);
-          }
-          return out;
-        });
+    add("covariance_deviation", [this](const Point& point, const PointEnsemble& ensemble) {
+      constexpr double kRounding = 1e-9;
+      std::vector<double> out;
+      for (std::size_t k = 0; k < record_.steps.size() * kCovarianceLaws.size(); ++k) {
+        const std::size_t at = cell(O::covariance_ratio, 0) + k;
+        const double excess = ensemble.mean[at] - 1;
+        const double rejected = std::copysign(std::numeric_limits<double>::infinity(), excess);
+        const double exact = std::abs(excess) < kRounding ? 0 : rejected;
+        out.push_back(point.enumerated ? exact : excess / ensemble.error[at]);
+      }
+      return out;
+    });
   }
   if (has(O::covariance)) {
-    add("covariance_predicted", "Cov psi by the law that is exact for this sampling", "seed 003 Eq. 14-15",
-        {"parameter", "other_parameter"}, false, [](const Point& point, const PointEnsemble&) {
-          std::vector<double> out;
-          append(point.exact_factor() * measure::gradient_covariance(*point.population), out);
-          return out;
-        });
+    add("covariance_predicted", [](const Point& point, const PointEnsemble&) {
+      std::vector<double> out;
+      append(point.exact_factor() * measure::gradient_covariance(*point.population), out);
+      return out;
+    });
   }
   if (has(O::noise_scale)) {
-    add("noise_scale_predicted", "noise scale g", "seed 003 Eq. 24", {"noise_scale_law"}, false,
-        [](const Point& p, const PointEnsemble&) {
-          const double ratio = p.samples() / static_cast<double>(p.options.batch_size);
-          return std::vector{p.options.learning_rate * (ratio - 1), p.options.learning_rate * ratio,
-                             p.noise_scale(p.exact_factor())};
-        });
+    add("noise_scale_predicted", [](const Point& p, const PointEnsemble&) {
+      const double ratio = p.samples() / static_cast<double>(p.options.batch_size);
+      return std::vector{p.options.learning_rate * (ratio - 1), p.options.learning_rate * ratio,
+                         p.noise_scale(p.exact_factor())};
+    });
   }
   if (has(O::noise_displacement)) {
-    add_series("noise_displacement_predicted", "by the law that is exact for this sampling",
-               "seed 003 Eq. 18-23", [this](const Point& p, const PointEnsemble&, std::size_t record) {
+    add_series("noise_displacement_predicted",
+               [this](const Point& p, const PointEnsemble&, std::size_t record) {
                  return p.displacement(p.exact_factor(), static_cast<double>(record_.steps[record]));
                });
   }
 
-  add_scalar("gradient_norm_squared_exact", "squared gradient of the mean loss, from all N gradients", "",
-             [](const Point& p) { return p.population->mean_square; });
-  add_scalar("gradient_variance_exact",
-             "trace of the per-sample gradient covariance, from all N gradients; over N with replacement, "
-             "over N - 1 "
-             "without",
-             "", [](const Point& p) { return p.estimated_trace(); });
-  add_scalar("critical_batch_size_exact", "gradient variance over squared gradient, from all N gradients",
-             "McCandlish et al. 2018, Eq. 2.9",
+  add_scalar("gradient_norm_squared_exact", [](const Point& p) { return p.population->mean_square; });
+  add_scalar("gradient_variance_exact", [](const Point& p) { return p.estimated_trace(); });
+  add_scalar("critical_batch_size_exact",
              [](const Point& p) { return p.estimated_trace() / p.population->mean_square; });
-  add_scalar(
-      "signal_to_noise_exact", "squared gradient over (gradient variance / |B|), from all N gradients", "",
-      [](const Point& p) { return p.population->mean_square * p.options.batch_size / p.estimated_trace(); });
+  add_scalar("signal_to_noise_exact", [](const Point& p) {
+    return p.population->mean_square * p.options.batch_size / p.estimated_trace();
+  });
   if (has(O::gradient_norm_squared) && has(O::gradient_variance)) {
     const auto critical = [this](const PointEnsemble& ensemble, std::size_t record) {
       return ratio_of_means(ensemble, cell(O::gradient_variance, record),
                             cell(O::gradient_norm_squared, record));
     };
+    add_series("critical_batch_size_estimate", [critical](const Point&, const PointEnsemble& e,
+                                                          std::size_t r) { return critical(e, r).value; });
     add_series(
-        "critical_batch_size_estimate", "gradient variance over squared gradient, from batches of 1 and |B|",
-        "McCandlish et al. 2018, A.1",
-        [critical](const Point&, const PointEnsemble& e, std::size_t r) { return critical(e, r).value; });
-    add_series(
-        "critical_batch_size_error", "its standard error: jackknife over blocks", "",
+        "critical_batch_size_estimate_stderr",
         [critical](const Point&, const PointEnsemble& e, std::size_t r) { return critical(e, r).error; });
     const auto signal = [this](const Point& p, const PointEnsemble& ensemble, std::size_t record) {
       const Ratio inverse = ratio_of_means(ensemble, cell(O::gradient_norm_squared, record),
                                            cell(O::gradient_variance, record));
       return Ratio{inverse.value * p.options.batch_size, inverse.error * p.options.batch_size};
     };
-    add_series(
-        "signal_to_noise_estimate",
-        "squared gradient over (gradient variance / |B|), from batches of 1 and |B|", "",
-        [signal](const Point& p, const PointEnsemble& e, std::size_t r) { return signal(p, e, r).value; });
-    add_series(
-        "signal_to_noise_error", "its standard error: jackknife over blocks", "",
-        [signal](const Point& p, const PointEnsemble& e, std::size_t r) { return signal(p, e, r).error; });
+    add_series("signal_to_noise_estimate", [signal](const Point& p, const PointEnsemble& e, std::size_t r) {
+      return signal(p, e, r).value;
+    });
+    add_series("signal_to_noise_estimate_stderr", [signal](const Point& p, const PointEnsemble& e,
+                                                           std::size_t r) { return signal(p, e, r).error; });
   }
 
   if (has(O::excess_kurtosis)) {
-    add_scalar("excess_kurtosis_exact", "the same of the exact distribution of psi", "", [](const Point& p) {
+    add_scalar("excess_kurtosis_exact", [](const Point& p) {
       return measure::exact_excess_kurtosis(*p.population, p.options.batch_size, p.options.sampling)
           .tail(p.options.directions)
           .mean();
@@ -590,30 +564,24 @@ void NoiseScaleExperiment::add_derived() {
   }
   if (has(O::inverse_tail_index)) {
     add_scalar("inverse_tail_index_gaussian",
-               "what Hill's estimate tends to for a Gaussian and this tail_fraction", "",
                [](const Point& p) { return measure::gaussian_hill(p.options.tail_fraction); });
-    add_series("tail_samples", "k of Hill's estimate: the largest projections that it uses", "",
-               [this](const Point& p, const PointEnsemble&, std::size_t r) {
-                 return static_cast<double>(
-                     tail_count(p, p.enumerated ? p.batches : static_cast<double>(record_.steps[r])));
-               });
-    add_series("tail_index", "alpha, 1 / inverse_tail_index", "Hill 1975",
-               [this](const Point&, const PointEnsemble& e, std::size_t r) {
-                 return 1 / e.mean[cell(O::inverse_tail_index, r)];
-               });
-    add_series("tail_index_error", "its standard error over trajectories", "",
-               [this](const Point&, const PointEnsemble& e, std::size_t r) {
-                 const std::size_t at = cell(O::inverse_tail_index, r);
-                 return e.error[at] / (e.mean[at] * e.mean[at]);
-               });
+    add_series("tail_samples", [this](const Point& p, const PointEnsemble&, std::size_t r) {
+      return static_cast<double>(
+          tail_count(p, p.enumerated ? p.batches : static_cast<double>(record_.steps[r])));
+    });
+    add_series("tail_index", [this](const Point&, const PointEnsemble& e, std::size_t r) {
+      return 1 / e.mean[cell(O::inverse_tail_index, r)];
+    });
+    add_series("tail_index_stderr", [this](const Point&, const PointEnsemble& e, std::size_t r) {
+      const std::size_t at = cell(O::inverse_tail_index, r);
+      return e.error[at] / (e.mean[at] * e.mean[at]);
+    });
   }
   if (has(O::ks_distance)) {
-    add_series(
-        "ks_distance_gaussian", "mean distance of as many independent Gaussian numbers; 0 if enumerated", "",
-        [this](const Point& p, const PointEnsemble&, std::size_t r) {
-          return p.enumerated ? 0.0
-                              : measure::gaussian_kolmogorov_distance(static_cast<double>(record_.steps[r]));
-        });
+    add_series("ks_distance_gaussian", [this](const Point& p, const PointEnsemble&, std::size_t r) {
+      return p.enumerated ? 0.0
+                          : measure::gaussian_kolmogorov_distance(static_cast<double>(record_.steps[r]));
+    });
   }
 }
 
@@ -630,6 +598,7 @@ const Simulation& noise_scale_simulation() {
           "mini-batch gradient noise of regression problems: covariance, noise scale, Gaussianity (seed 003)",
       .options = noise_scale_options(),
       .observables = noise_scale_observables(),
+      .derived = noise_scale_derived(),
       .prepare = prepare,
   };
   return simulation;

@@ -80,6 +80,12 @@ class PointAnalysis {
   std::vector<double> stationary_exponent() { return value_of(exponents()); }
   std::vector<double> stationary_exponent_error() { return error_of(exponents()); }
 
+  std::vector<double> stationary_exponent_prediction() {
+    std::vector<double> values;
+    for (const Convention c : kConventions) values.push_back(closed() ? -theory::numbers(c).exponent : kNaN);
+    return values;
+  }
+
   /// S_T = -d ln rho / dT = -(d ln rho / d ln g) / (2 T) at the last record.
   std::vector<double> soret_coefficient() { return soret(exponents().back().value, -1); }
   std::vector<double> soret_coefficient_error() { return soret(exponents().back().error, 1); }
@@ -449,7 +455,8 @@ const std::vector<Derivation>& derivations() {
          "density as a convention predicts it, mean over the bin",
          kFlux,
          {"convention", "position"}},
-        true},
+        true,
+        "density"},
        {O::density},
        true,
        &P::density_prediction},
@@ -458,7 +465,9 @@ const std::vector<Derivation>& derivations() {
          "chi-square per bin of the density against a convention",
          kFlux,
          {"convention"}},
-        true},
+        true,
+        "",
+        "density"},
        {O::density},
        true,
        &P::density_chi_square},
@@ -467,7 +476,8 @@ const std::vector<Derivation>& derivations() {
          "mean flux since the last record as a convention predicts it",
          kFlux,
          {"convention", "edge"}},
-        true},
+        true,
+        "flux"},
        {O::flux},
        true,
        &P::flux_prediction},
@@ -476,7 +486,9 @@ const std::vector<Derivation>& derivations() {
          "chi-square per edge of the flux against a convention",
          kFlux,
          {"convention"}},
-        true},
+        true,
+        "",
+        "flux"},
        {O::flux},
        true,
        &P::flux_chi_square},
@@ -493,6 +505,16 @@ const std::vector<Derivation>& derivations() {
        {O::density},
        false,
        &P::stationary_exponent_error},
+      {{{"stationary_exponent_prediction",
+         "1",
+         "d ln rho / d ln g at zero flux as a convention predicts it",
+         kFlux,
+         {"convention"}},
+        false,
+        "stationary_exponent"},
+       {O::density},
+       true,
+       &P::stationary_exponent_prediction},
       {{{"soret_coefficient",
          "1",
          "Soret coefficient -d ln rho / dT at the last record, T = (eta g / 2)^2",
@@ -511,7 +533,8 @@ const std::vector<Derivation>& derivations() {
          "Soret coefficient as a convention predicts it",
          kFlux,
          {"convention", "position"}},
-        false},
+        false,
+        "soret_coefficient"},
        {O::density},
        true,
        &P::soret_coefficient_prediction},
@@ -542,7 +565,8 @@ const std::vector<Derivation>& derivations() {
        false,
        &P::diffusion_error},
       {{{"diffusion_prediction", "1", "eta^2 g^2 / 2, mean over the bin", "seed 002 Eq. 6", {"position"}},
-        false},
+        false,
+        "diffusion"},
        {O::density, O::diffusion_density},
        true,
        &P::diffusion_prediction},
@@ -569,7 +593,8 @@ const std::vector<Derivation>& derivations() {
          "mean first-passage time by the Fokker-Planck equation",
          "",
          {}},
-        false},
+        false,
+        "mean_passage_time"},
        {O::survival, O::passage_time},
        true,
        &P::mean_passage_time_prediction},
@@ -594,6 +619,12 @@ std::vector<DerivedQuantity> random_walk_derived(const RandomWalkRecord& record,
   std::vector<DerivedQuantity> all;
   for (const Derivation& derivation : derivations())
     if (allowed(derivation, record, dimensions)) all.push_back(derivation.what);
+  return all;
+}
+
+std::vector<DerivedQuantity> random_walk_all_derived() {
+  std::vector<DerivedQuantity> all;
+  for (const Derivation& derivation : derivations()) all.push_back(derivation.what);
   return all;
 }
 

@@ -12,7 +12,9 @@
 /// means. Errors are delete-one jackknife errors over the blocks of groups.
 namespace soret::sims {
 
-/// The derived quantities that a record allows, in order; all of them for describing.
+/// Every derived quantity that a file may hold.
+std::vector<DerivedQuantity> random_walk_all_derived();
+/// Those that a record allows, in order.
 std::vector<DerivedQuantity> random_walk_derived(const RandomWalkRecord& record, int dimensions);
 
 /// Their numbers for one point, one after the other.

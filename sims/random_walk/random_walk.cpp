@@ -106,6 +106,7 @@ const Simulation& random_walk_simulation() {
           "inhomogeneous random walks q <- q - eta gamma g(q) against Fokker-Planck (seed 002 section 3)",
       .options = random_walk_options(),
       .observables = random_walk_observables(),
+      .derived = random_walk_all_derived(),
       .prepare = prepare,
   };
   return simulation;

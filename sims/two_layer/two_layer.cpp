@@ -236,6 +236,7 @@ const Simulation& two_layer_simulation() {
       .summary = "ensembles of two-layer networks f(x) = V sigma(W x + b) trained by SGD (seed 002)",
       .options = two_layer_options(),
       .observables = two_layer_observables(),
+      .derived = {},
       .prepare = prepare,
   };
   return simulation;

@@ -73,12 +73,11 @@ TEST(Curves, NothingUsableIsAnError) {
 
 TEST(Curves, AnUnknownObservableNamesTheNearestAndAll) {
   auto file = small_file();
-  auto rate = synthetic::variable(file, "y");
-  auto error = synthetic::variable(file, "y_stderr");
-  rate.name = "activation_rate";
-  error.name = "activation_rate_stderr";
-  file.variables.push_back(rate);
-  file.variables.push_back(error);
+  for (const std::string part : {"", "_stderr", "_block"}) {
+    auto copy = synthetic::variable(file, "y" + part);
+    copy.name = "activation_rate" + part;
+    file.variables.push_back(copy);
+  }
   try {
     extract_curves(file, "activation_rte");
     FAIL();

@@ -186,7 +186,7 @@ TEST_F(NoiseScaleStatistics, SampledMeansAreTheExactOnes) {
     const std::size_t last = (point + 1) * steps - 1;
     EXPECT_LT(std::abs(file.at("critical_batch_size_estimate").reals()[last] -
                        file.at("critical_batch_size_exact").reals()[point]) /
-                  file.at("critical_batch_size_error").reals()[last],
+                  file.at("critical_batch_size_estimate_stderr").reals()[last],
               oracle::kFiveSigma);
   }
 }

@@ -45,10 +45,16 @@ struct PointEnsemble {
 };
 
 /// A quantity computed once from the ensemble of a finished point: a prediction, a fit, a chi-square. It
-/// stands in the file over the scan dimensions, the step if `over_steps`, and its own dimensions.
+/// stands in the file over the scan dimensions, the step if `over_steps`, and its own dimensions. One called
+/// `<name>_stderr` is the standard error of the one called `<name>`.
 struct DerivedQuantity {
   Observable what;
   bool over_steps = false;
+  /// The observable or derived quantity that this is a prediction of. Its dimensions are some of that one's,
+  /// and at most one of names beside: the laws that predict.
+  std::string predicts{};
+  /// The one whose deviation from its predictions this is, per degree of freedom; over the same laws.
+  std::string chi_square_of{};
 };
 
 class Experiment {

@@ -54,6 +54,13 @@ Attributes describe(const Observable& observable, std::string_view suffix) {
   return all;
 }
 
+Attributes describe(const DerivedQuantity& quantity) {
+  Attributes all = describe(quantity.what, "");
+  if (!quantity.predicts.empty()) all["predicts"] = quantity.predicts;
+  if (!quantity.chi_square_of.empty()) all["chi_square_of"] = quantity.chi_square_of;
+  return all;
+}
+
 /// Dimension or variable by name, as text for comparing layouts.
 std::map<std::string, std::string> layout(const Dataset& dataset) {
   std::map<std::string, std::string> parts;
@@ -160,7 +167,7 @@ ScanResult::ScanResult(const ScanPlan& plan, const Experiment& experiment)
   for (const DerivedQuantity& quantity : experiment.derived()) {
     std::vector<std::string> dimensions = quantity.what.dimensions;
     if (quantity.over_steps) dimensions.insert(dimensions.begin(), "step");
-    DerivedSlot slot{derived_size, 0, add(quantity.what.name, dimensions, kNaN, describe(quantity.what, ""))};
+    DerivedSlot slot{derived_size, 0, add(quantity.what.name, dimensions, kNaN, describe(quantity))};
     slot.size = reals(slot.variable).size() / points;
     derived_size += slot.size;
     derived_slots_.push_back(slot);
