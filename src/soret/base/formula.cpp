@@ -10,6 +10,8 @@
 
 #if defined(SORET_HAVE_MUPARSER)
 #include <muParser.h>
+#else
+#include "soret/base/formula_tree.hpp"
 #endif
 
 namespace soret {
@@ -91,16 +93,23 @@ double Formula::operator()(std::span<const double> x) const {
 #else
 
 struct Formula::Parser {
-  Parser(std::string, std::vector<std::string>) {
-    throw ConfigError("this build of soret has no muParser and reads no formulas; use a built-in field");
-  }
+  Parser(std::string formula, std::vector<std::string> names)
+      : text(std::move(formula)), variables(std::move(names)), tree(text, variables) {}
   std::string text;
   std::vector<std::string> variables;
+  FormulaTree tree;
 };
 
-void Formula::evaluate(std::span<const double* const>, std::span<double>) const {}
-double Formula::operator()(std::span<const double>) const {
-  return 0;
+void Formula::evaluate(std::span<const double* const> x, std::span<double> results) const {
+  std::vector<double> place(x.size());
+  for (std::size_t k = 0; k < results.size(); ++k) {
+    for (std::size_t v = 0; v < x.size(); ++v) place[v] = x[v][k];
+    results[k] = parser_->tree(place);
+  }
+}
+
+double Formula::operator()(std::span<const double> x) const {
+  return parser_->tree(x);
 }
 
 #endif

@@ -6,8 +6,9 @@
 #include <vector>
 
 /// A formula that the user writes in a config, such as 1 + 0.5*sin(2*pi*q), evaluated by muParser: + - * / ^,
-/// comparisons, ?:, sqrt, exp, ln, sin, cos, tan, sinh, tanh, abs, min, max and so on; pi is known. An object
-/// belongs to one thread; copies are independent.
+/// comparisons, ?:, sqrt, exp, ln, sin, cos, tan, sinh, tanh, abs, min, max and so on; pi is known. A build
+/// without muParser evaluates trees (formula_tree.hpp), about half as fast. An object belongs to one
+/// thread; copies are independent.
 namespace soret {
 
 class Formula {
