@@ -142,5 +142,29 @@ TEST(DoubleLanes, HalvesWidenInOrder) {
   }
 }
 
+// The functions that take floats as well do so to a few units in their last place.
+TEST(DoubleMath, WorksInSinglePrecisionWhereItSaysSo) {
+  constexpr float kUnit = std::numeric_limits<float>::epsilon();
+  double sine = 0;
+  double relative_sine = 0;
+  double exponent = 0;
+  double log = 0;
+  for (int k = -20000; k <= 20000; ++k) {
+    const float x = static_cast<float>(k) * 4.7e-4F;
+    const double exact = std::sin(3.14159265358979323846 * (x - 2 * std::rint(x / 2.0)));
+    sine = std::max(sine, std::abs(sin_pi(x) - exact));
+    if (std::abs(x) < 0.5F && k != 0)
+      relative_sine = std::max(relative_sine, std::abs(sin_pi(x) / exact - 1));
+    exponent = std::max(exponent, std::abs(exponential(x) / std::exp(static_cast<double>(x)) - 1));
+    if (k > 0) log = std::max(log, std::abs(logarithm(x) - std::log(static_cast<double>(x))));
+    EXPECT_EQ(absolute(x), std::abs(x));
+    EXPECT_EQ(sin_pi(constant<Lanes>(x))[3], sin_pi(x));
+  }
+  EXPECT_LT(sine, 2 * kUnit);
+  EXPECT_LT(relative_sine, 2 * kUnit);
+  EXPECT_LT(exponent, 2 * kUnit);
+  EXPECT_LT(log, 8 * kUnit);
+}
+
 }  // namespace
 }  // namespace soret

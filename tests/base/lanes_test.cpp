@@ -98,6 +98,23 @@ TEST(Lanes, UnsignedWordsConvertAsTheScalarDoes) {
 }
 
 // The documented tree: halves, quarters, eighths, then the last pair.
+TEST(Lanes, NearestIntegersTieToEven) {
+  Lanes x{};
+  const float from[6] = {0.5F, 1.5F, -2.5F, 2147483520.0F, -2147483648.0F, 2147483648.0F};
+  const std::int32_t to[6] = {0, 2, -2, 2147483520, INT32_MIN, INT32_MIN};
+  for (int i = 0; i < 6; ++i) x[i] = from[i];
+  const LanesI32 n = to_nearest(x);
+  for (int i = 0; i < 6; ++i) EXPECT_EQ(n[i], to[i]);
+}
+
+TEST(Lanes, MagnitudeHasNoOverflow) {
+  LanesU32 x{};
+  x[1] = 5, x[2] = -5U, x[3] = 0x7fffffffU, x[4] = 0x80000000U, x[5] = 0x80000001U;
+  const LanesU32 m = magnitude(x);
+  const std::uint32_t want[6] = {0, 5, 5, 0x7fffffffU, 0x80000000U, 0x7fffffffU};
+  for (int i = 0; i < 6; ++i) EXPECT_EQ(m[i], want[i]);
+}
+
 TEST(Lanes, SumIsABinaryTree) {
   Lanes x{};
   for (int l = 0; l < kLanes; ++l) x[l] = std::ldexp(1.0F + 0x1p-20F * static_cast<float>(l), l % 7 * 5);

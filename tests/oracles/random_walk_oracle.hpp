@@ -38,11 +38,11 @@ inline std::vector<double> amplitude(const walk::Problem& p, const std::vector<d
   std::vector<double> g(n);
   if (f.kind == FieldKind::neuron) {
     const double a = f.weight_norm;
-    const double b = q[1];
+    const double b = q.back();
     const double cdf = 0.5 * std::erfc(-b / a / std::sqrt(2.0));
     const double pdf = std::exp(-0.5 * b * b / (a * a)) / std::sqrt(2 * M_PI);
     g[0] = 0.5 * std::sqrt((a * a + b * b) * cdf + a * b * pdf) * f.inverse_root_batch;
-    g[1] = 0.5 * std::abs(q[0]) * std::sqrt(cdf) * f.inverse_root_batch;
+    g.back() = 0.5 * std::abs(q[0]) * std::sqrt(cdf) * f.inverse_root_batch;
   } else if (f.kind == FieldKind::quadratic) {
     double form = 0;
     for (std::size_t i = 0; i < n; ++i)

@@ -86,11 +86,13 @@ observables = density flux
 [walk]
 )";
 
-// rho ~ g^-2, whatever the field, the walls and the learning rate; the other conventions are out of the
-// question.
+// rho ~ g^-2, whatever the field, the walls, the learning rate and the precision; the other conventions are
+// out of the question.
 TEST_F(RandomWalkScanStatistics, TheDensityDecidesForFokkerPlanck) {
   for (const char* walk : {"boundary = reflecting\nfield = linear exponential bump\n",
-                           "boundary = periodic\nfield = sinusoidal bump\n"}) {
+                           "boundary = periodic\nfield = sinusoidal bump\n",
+                           "boundary = reflecting\nfield = linear bump\nprecision = single\n",
+                           "boundary = periodic\nfield = sinusoidal bump\nprecision = single\n"}) {
     const store::Dataset data = run(kStationary + walk + "learning_rate = 0.01 0.02\n");
     const std::size_t points = data.size("field") * 2;
     const auto& exponent = numbers(data, "stationary_exponent");
@@ -330,6 +332,7 @@ TEST_F(RandomWalkScan, SettingsThatContradictEachOtherAreRefused) {
   EXPECT_THAT(refusal("[walk]\nstart = stationary\nfield = power\ncentre = 0.5\n"),
               HasSubstr("cannot be normalised"));
   EXPECT_THAT(refusal("[walk]\nstart = point\nstart_position = 2\n"), HasSubstr("outside the domain"));
+  EXPECT_THAT(refusal("[walk]\nprecision = single\nkick = gaussian\n"), HasSubstr("walk.kick"));
   EXPECT_THAT(refusal("[walk]\nlower = 1\nupper = 1\n"), HasSubstr("must be below"));
   EXPECT_THAT(refusal("[walk]\nfield = neuron\n"), HasSubstr("walk.dimensions = 2"));
   EXPECT_THAT(refusal("[walk]\ndimensions = 3\nshared = 2+2\n"), AllOf(HasSubstr("2+2"), HasSubstr("2+1")));

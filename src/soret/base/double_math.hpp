@@ -10,7 +10,8 @@
 
 /// Elementary functions in double precision, written once from correctly rounded operations for one number or
 /// for eight at once, as math.hpp has them in single precision. Every backend that keeps IEEE arithmetic
-/// gives the same bits; the accuracy of each is tested. F is double or DoubleLanes.
+/// gives the same bits; the accuracy of each is tested. F is double or DoubleLanes; the functions that say so
+/// take float and Lanes as well, to single precision.
 namespace soret {
 
 #if !defined(__CUDA_ARCH__)
@@ -59,15 +60,24 @@ SORET_HD std::uint64_t as_unsigned(std::int64_t x) {
   return static_cast<std::uint64_t>(x);
 }
 
-/// constant_of<F>(x): x on every lane.
+/// constant_of<F>(x): x on every lane; also in single precision.
 template <class F>
 SORET_HD F constant_of(double x) {
-  return x - F{};
+  if constexpr (kSingle<F>) {
+    return constant<F>(static_cast<float>(x));
+  } else {
+    return x - F{};
+  }
 }
 
+/// Also in single precision.
 template <class F>
 SORET_HD F absolute(F x) {
-  return from_bits(bits(x) & std::uint64_t{0x7fffffffffffffff});
+  if constexpr (kSingle<F>) {
+    return from_bits(bits(x) & 0x7fffffffU);
+  } else {
+    return from_bits(bits(x) & std::uint64_t{0x7fffffffffffffff});
+  }
 }
 /// |x| with the sign of y.
 template <class F>
@@ -95,15 +105,31 @@ SORET_HD F sin_half_turns(F r) {
   return r * fma(z, odd, even);
 }
 
+/// The same in single precision.
+template <class F>
+SORET_HD F sin_half_turns_single(F r) {
+  const F t = constant_of<F>(0.5) * r;
+  const F z = t * t;
+  F p = constant_of<F>(kSineOfTurns[4]);
+  for (int i = 3; i >= 0; --i) p = fma(z, p, constant_of<F>(kSineOfTurns[i]));
+  return t * p;
+}
+
 }  // namespace detail
 
-/// sin(pi x); error below 3 units in the last place for |x| < 2^50. The reduction is exact.
+/// sin(pi x); error below 3 units in the last place for |x| < 2^50. The reduction is exact. Also in single
+/// precision, for |x| < 2^21.
 template <class F>
 SORET_HD F sin_pi(F x) {
-  const F magic = constant_of<F>(0x1.8p52);  // adding it rounds to an integer in the low bits
+  // Adding it rounds to an integer in the low bits.
+  const F magic = constant_of<F>(kSingle<F> ? 0x1.8p23 : 0x1.8p52);
   const F shifted = x + magic;
   const F r = x - (shifted - magic);
-  return from_bits(bits(detail::sin_half_turns(r)) ^ (bits(shifted) << 63));
+  if constexpr (kSingle<F>) {
+    return from_bits(bits(detail::sin_half_turns_single(r)) ^ (bits(shifted) << 31));
+  } else {
+    return from_bits(bits(detail::sin_half_turns(r)) ^ (bits(shifted) << 63));
+  }
 }
 
 /// sin(2 pi x), x in turns; error below 3 units in the last place for |x| < 2^49.
@@ -118,9 +144,10 @@ SORET_HD F cos_turns(F x) {
   return detail::sin_half_turns(0.5 - 2.0 * absolute(x - nearest(x)));
 }
 
-/// e^x; relative error below 2 units in the last place, saturating at |x| = 708; NaN stays NaN.
+namespace detail {
+
 template <class F>
-SORET_HD F exponential(F x) {
+SORET_HD F double_exponential(F x) {
   const F limit = constant_of<F>(708.0);
   x = select(x > limit, limit, x);
   x = select(x < -limit, -limit, x);
@@ -147,9 +174,8 @@ SORET_HD F exponential(F x) {
   return p * from_bits(scale);
 }
 
-/// Natural logarithm of a positive normal number; error below 2 units in the last place.
 template <class F>
-SORET_HD F logarithm(F x) {
+SORET_HD F double_logarithm(F x) {
   constexpr std::uint64_t kSqrtHalf = 0x3fe6a09e667f3bcd;
   const auto i = bits(x);
   // x = m 2^e with m in [sqrt(1/2), sqrt(2)).
@@ -168,6 +194,30 @@ SORET_HD F logarithm(F x) {
   const F n = to_double(e);
   const F tail = fma(n, constant_of<F>(1.90821492927058770002e-10), s * fma(z, p, half));
   return fma(n, constant_of<F>(6.93147180369123816490e-01), f - (half - tail));
+}
+
+}  // namespace detail
+
+/// e^x; relative error below 2 units in the last place, saturating at |x| = 708; NaN stays NaN. Also in
+/// single precision, saturating at 87.
+template <class F>
+SORET_HD F exponential(F x) {
+  if constexpr (kSingle<F>) {
+    return exp(x);
+  } else {
+    return detail::double_exponential(x);
+  }
+}
+
+/// Natural logarithm of a positive normal number; error below 2 units in the last place. Also in single
+/// precision.
+template <class F>
+SORET_HD F logarithm(F x) {
+  if constexpr (kSingle<F>) {
+    return log(x);
+  } else {
+    return detail::double_logarithm(x);
+  }
 }
 
 }  // namespace soret

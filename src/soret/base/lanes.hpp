@@ -20,6 +20,7 @@ using LanesU32 = std::uint32_t __attribute__((vector_size(64)));
 using LanesI32 = std::int32_t __attribute__((vector_size(64)));
 /// Unaligned and aliasing view of sixteen floats in memory.
 using LanesUnaligned = float __attribute__((vector_size(64), aligned(4), may_alias));
+using LanesU32Unaligned = std::uint32_t __attribute__((vector_size(64), aligned(4), may_alias));
 
 SORET_HD Lanes broadcast(float x) {
   return x - Lanes{};
@@ -31,8 +32,14 @@ SORET_HD LanesU32 broadcast(std::uint32_t x) {
 SORET_HD Lanes load(const float* p) {
   return *reinterpret_cast<const LanesUnaligned*>(p);
 }
+SORET_HD LanesU32 load(const std::uint32_t* p) {
+  return *reinterpret_cast<const LanesU32Unaligned*>(p);
+}
 SORET_HD void store(float* p, Lanes x) {
   *reinterpret_cast<LanesUnaligned*>(p) = x;
+}
+SORET_HD void store(std::uint32_t* p, LanesU32 x) {
+  *reinterpret_cast<LanesU32Unaligned*>(p) = x;
 }
 
 /// x + y*z with one rounding, on every lane.
@@ -85,6 +92,28 @@ SORET_HD Lanes to_float(LanesU32 x) {
   return reinterpret_cast<Lanes>(_mm512_maskz_cvtepu32_ps(0xFFFF, reinterpret_cast<__m512i>(x)));
 #else
   return __builtin_convertvector(x, Lanes);
+#endif
+}
+/// The nearest integer, ties to even; -2^31 where there is none.
+SORET_HD LanesI32 to_nearest(Lanes x) {
+#if defined(__AVX512F__)
+  return reinterpret_cast<LanesI32>(_mm512_maskz_cvtps_epi32(0xFFFF, reinterpret_cast<__m512>(x)));
+#else
+  LanesI32 r;
+  for (int i = 0; i < kLanes; ++i) {
+    const float y = __builtin_rintf(x[i]);
+    r[i] = y >= -0x1p31F && y < 0x1p31F ? static_cast<std::int32_t>(y) : INT32_MIN;
+  }
+  return r;
+#endif
+}
+/// |x| as an unsigned number: that of -2^31 is 2^31.
+SORET_HD LanesU32 magnitude(LanesU32 x) {
+#if defined(__AVX512F__)
+  return reinterpret_cast<LanesU32>(_mm512_maskz_abs_epi32(0xFFFF, reinterpret_cast<__m512i>(x)));
+#else
+  const LanesI32 sign = reinterpret_cast<LanesI32>(x) >> 31;
+  return (x ^ reinterpret_cast<LanesU32>(sign)) - reinterpret_cast<LanesU32>(sign);
 #endif
 }
 SORET_HD LanesU32 bits(Lanes x) {

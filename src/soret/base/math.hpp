@@ -67,11 +67,25 @@ SORET_HD F negate(F x) {
   return constant<F>(0.0F) - x;
 }
 
+/// True for the types of single precision.
+template <class F>
+inline constexpr bool kSingle = false;
+template <>
+inline constexpr bool kSingle<float> = true;
+#if !defined(__CUDACC__)
+template <>
+inline constexpr bool kSingle<Lanes> = true;
+#endif
+
 /// a if a > b, else b; a NaN in `a` gives b, a NaN in `b` gives NaN.
 template <class F>
 SORET_HD F maximum(F a, F b) {
   return select(a > b, a, b);
 }
+
+/// sin(2 pi r) / r for |r| <= 1/4, as a polynomial in r^2 that is within 6e-9 of it, relatively.
+inline constexpr double kSineOfTurns[5] = {6.28318527379, -41.3416774784, 81.6022312425, -76.5749921776,
+                                           39.7109181108};
 
 /// Natural logarithm of a positive normal number; relative error below 2 units in the last place.
 template <class F>

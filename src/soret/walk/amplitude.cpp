@@ -6,6 +6,7 @@
 
 #include "soret/base/error.hpp"
 #include "soret/walk/random_walk.hpp"
+#include "soret/walk/sign_walk.hpp"
 
 namespace soret::walk {
 namespace {
@@ -155,6 +156,7 @@ void check(const Problem& problem) {
     }
   }
   if (problem.start == Start::stationary) StationaryStart{problem};
+  if (problem.single_precision) fixed_point_walk(problem);
 }
 
 StationaryStart::StationaryStart(const Problem& problem) : lower_(problem.lower) {

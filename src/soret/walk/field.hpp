@@ -36,27 +36,30 @@ struct Field {
 /// What is known of a coordinate alone: h(q), with d = q - c.
 ///   constant g_0; linear g_0 + a d; sinusoidal g_0 + a sin(2 pi d / period); exponential g_0 e^(a d);
 ///   power g_0 |d|^exponent; bump g_0 + a exp(-d^2 / (2 width^2)).
+/// Also in single precision.
 template <FieldKind K, class F>
 SORET_HD F profile(const Field& field, F q) {
-  const F d = q - field.centre;
+  const F level = constant_of<F>(field.level);
+  const F strength = constant_of<F>(field.strength);
+  const F d = q - constant_of<F>(field.centre);
   if constexpr (K == FieldKind::linear) {
-    return fma(d, constant_of<F>(field.strength), constant_of<F>(field.level));
+    return fma(d, strength, level);
   } else if constexpr (K == FieldKind::sinusoidal) {
     const double half_turns = 2 * field.inverse_period;
     const F phase = fma(q, constant_of<F>(half_turns), constant_of<F>(-half_turns * field.centre));
-    return fma(sin_pi(phase), constant_of<F>(field.strength), constant_of<F>(field.level));
+    return fma(sin_pi(phase), strength, level);
   } else if constexpr (K == FieldKind::exponential) {
-    return field.level * exponential(field.strength * d);
+    return level * exponential(strength * d);
   } else if constexpr (K == FieldKind::power) {
     const F at_centre = constant_of<F>(field.exponent > 0 ? 0.0 : (field.exponent < 0 ? HUGE_VAL : 1.0));
     const F x = absolute(d);
-    return field.level *
-           select(x > constant_of<F>(0.0), exponential(field.exponent * logarithm(x)), at_centre);
+    const F power = exponential(constant_of<F>(field.exponent) * logarithm(x));
+    return level * select(x > constant_of<F>(0.0), power, at_centre);
   } else if constexpr (K == FieldKind::bump) {
-    const F z = d * field.inverse_width;
-    return fma(exponential(-0.5 * z * z), constant_of<F>(field.strength), constant_of<F>(field.level));
+    const F z = d * constant_of<F>(field.inverse_width);
+    return fma(exponential(constant_of<F>(-0.5) * z * z), strength, level);
   } else {
-    return constant_of<F>(field.level);
+    return level;
   }
 }
 

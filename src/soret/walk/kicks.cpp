@@ -37,10 +37,8 @@ Kicks::Kicks(const Problem& problem, std::uint32_t first_walker)
 void Kicks::draw_bits(std::uint64_t block, int u) {
   for (int k = 0; k < kBlockWalkers; k += kLanes) {
     const auto b = sixteen_walkers(seed_, first_walker_ + static_cast<std::uint32_t>(k), block);
-    store(&bits_[u][0][k], (low_half(b.x) << 32) | low_half(b.y));
-    store(&bits_[u][0][k + 8], (high_half(b.x) << 32) | high_half(b.y));
-    store(&bits_[u][1][k], (low_half(b.z) << 32) | low_half(b.w));
-    store(&bits_[u][1][k + 8], (high_half(b.z) << 32) | high_half(b.w));
+    const LanesU32 words[4] = {b.x, b.y, b.z, b.w};
+    for (int w = 0; w < 4; ++w) store(&bits_[u][w][k], words[w]);
   }
 }
 
@@ -77,22 +75,23 @@ void Kicks::draw_numbers(std::uint64_t block) {
   }
 }
 
-const std::uint64_t* Kicks::sign_words(std::int64_t step, int u) {
+const SignWords& Kicks::sign_words(std::int64_t step, int u) {
   const std::int64_t block = step / 128;
   if (drawn_[u] != block) {
     draw_bits(static_cast<std::uint64_t>(block) * gammas_ + static_cast<std::uint64_t>(u), u);
     drawn_[u] = block;
   }
-  return bits_[u][step / 64 % 2].data();
+  return bits_[u];
 }
 
 const double* Kicks::operator()(std::int64_t step, int u) {
   if (kick_ == Kick::rademacher) {
-    const std::uint64_t* words = sign_words(step, u);
-    const auto shift = static_cast<unsigned>(step % 64);
-    for (int k = 0; k < kBlockWalkers; k += kDoubleLanes) {
-      const LanesU64 sign = (load(words + k) << shift) & (std::uint64_t{1} << 63);
-      store(&signs_[k], from_bits(bits(broadcast(1.0)) ^ sign));
+    const auto& words = sign_words(step, u)[step % 128 / 32];
+    const auto shift = static_cast<unsigned>(step % 32);
+    for (int k = 0; k < kBlockWalkers; k += kLanes) {
+      const LanesU32 sign = (load(&words[k]) << shift) & 0x80000000U;
+      store(&signs_[k], from_bits(bits(broadcast(1.0)) ^ (low_half(sign) << 32)));
+      store(&signs_[k + kDoubleLanes], from_bits(bits(broadcast(1.0)) ^ (high_half(sign) << 32)));
     }
     return signs_.data();
   }

@@ -20,6 +20,9 @@ namespace soret::walk {
 inline constexpr int kBlockWalkers = 128;
 using WalkerRow = std::array<double, kBlockWalkers>;
 
+/// The signs of the 128 steps of one block: bit 31 - s of words[w][k] is that of step 32 w + s of walker k.
+using SignWords = std::array<std::array<std::uint32_t, kBlockWalkers>, 4>;
+
 /// Uniform in (0, 1) from 32 bits, symmetric about 1/2.
 template <class F>
 SORET_HD F centred_uniform(F word) {
@@ -37,9 +40,8 @@ class Kicks {
  public:
   Kicks(const Problem& problem, std::uint32_t first_walker);
 
-  /// Signs of the steps from 64 (step / 64) on, bit step % 64 first used: words of the 128 walkers. For kick
-  /// = rademacher only.
-  const std::uint64_t* sign_words(std::int64_t step, int u);
+  /// The signs of the block that `step` is in; for kick = rademacher only.
+  const SignWords& sign_words(std::int64_t step, int u);
 
   /// gamma u of a step, one per walker; valid until the next call. Steps must not run backwards.
   const double* operator()(std::int64_t step, int u);
@@ -54,7 +56,7 @@ class Kicks {
   std::uint64_t seed_;
   std::uint32_t first_walker_;
   std::vector<std::int64_t> drawn_;  ///< block drawn per gamma (rademacher), or the one block
-  std::vector<std::array<std::array<std::uint64_t, kBlockWalkers>, 2>> bits_;  ///< [u][half of block]
+  std::vector<SignWords> bits_;      ///< [u]
   std::array<WalkerRow, 4> numbers_;
   WalkerRow signs_;
 };

@@ -35,6 +35,9 @@ struct Problem {
   Start start = Start::uniform;
   double start_position = 0.5;  ///< of every coordinate: the point, or the mean of the gaussian
   double start_width = 0.1;     ///< standard deviation of the gaussian
+  /// Step lengths in single precision, places to 2^-32 of the domain: binary walks in one dimension between
+  /// walls, of a profile of q.
+  bool single_precision = false;
   std::uint64_t seed = 1;
 
   int gammas() const;  ///< independent gammas per step
@@ -68,7 +71,7 @@ struct AmplitudeRange {
 AmplitudeRange amplitude_range(const Problem& problem);
 
 /// Throws ConfigError if the walk cannot be run: an amplitude as above, a step longer than the domain, a
-/// stationary start where there is none.
+/// stationary start where there is none, single precision where there is none.
 void check(const Problem& problem);
 
 /// A density on a grid of equal cells: at the nodes, and its integral up to them, from 0 to 1.

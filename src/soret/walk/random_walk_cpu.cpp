@@ -6,107 +6,12 @@
 #include "soret/walk/random_walk.hpp"
 #include "soret/walk/random_walk_start.hpp"
 #include "soret/walk/random_walk_sums.hpp"
+#include "soret/walk/sign_walk.hpp"
 
 namespace soret::walk {
 namespace {
 
 constexpr int kWalkers = kBlockWalkers;
-
-/// 128 walkers on their way.
-struct WalkerBlock {
-  std::int64_t step = 0;
-  std::vector<WalkerRow> q;         ///< [axis], inside the domain
-  std::vector<WalkerRow> unrolled;  ///< [axis], on a ring: without the turns taken out
-  WalkerRow absorbed_at;            ///< step at which a wall was reached; -1
-};
-
-// ---- The fast path: one dimension, signs, no absorption ----
-
-/// `steps` steps of all walkers, at most to the end of a word of signs. Four vectors at a time stay in
-/// registers: they hide each other's latencies, which bound a single walker's chain of steps.
-template <FieldKind K, Boundary B>
-void walk_by_signs(const Problem& p, const std::uint64_t* words, unsigned first_bit, int steps,
-                   WalkerBlock& block) {
-  constexpr int kInterleaved = 8;
-  constexpr int kTogether = kInterleaved * kDoubleLanes;
-  const Field field = p.field;
-  const double eta = p.learning_rate;
-  const double lower = p.lower;
-  const double upper = p.upper;
-  double* const all_q = block.q[0].data();
-  double* const all_unrolled = B == Boundary::periodic ? block.unrolled[0].data() : nullptr;
-  for (int first = 0; first < kWalkers; first += kTogether) {
-    DoubleLanes q[kInterleaved];
-    DoubleLanes unrolled[kInterleaved];
-    LanesU64 word[kInterleaved];
-#pragma GCC unroll 8
-    for (int v = 0; v < kInterleaved; ++v) {
-      const int at = first + v * kDoubleLanes;
-      q[v] = load(all_q + at);
-      if constexpr (B == Boundary::periodic) unrolled[v] = load(all_unrolled + at);
-      word[v] = load(words + at) << first_bit;
-    }
-    for (int s = 0; s < steps; ++s) {
-#pragma GCC unroll 8
-      for (int v = 0; v < kInterleaved; ++v) {
-        const DoubleLanes length = eta * profile<K>(field, q[v]);
-        // gamma = -1 for a set bit: the sign of the displacement.
-        const DoubleLanes move = from_bits(bits(length) ^ (word[v] & (std::uint64_t{1} << 63)));
-        word[v] += word[v];
-        q[v] -= move;
-        if constexpr (B == Boundary::reflecting) q[v] = reflect_once(q[v], lower, upper);
-        if constexpr (B == Boundary::periodic) {
-          unrolled[v] -= move;
-          q[v] = wrap_once(q[v], lower, upper);
-        }
-      }
-    }
-#pragma GCC unroll 8
-    for (int v = 0; v < kInterleaved; ++v) {
-      const int at = first + v * kDoubleLanes;
-      store(all_q + at, q[v]);
-      if constexpr (B == Boundary::periodic) store(all_unrolled + at, unrolled[v]);
-    }
-  }
-}
-
-using SignWalk = void (*)(const Problem&, const std::uint64_t*, unsigned, int, WalkerBlock&);
-
-template <FieldKind K>
-SignWalk sign_walk(Boundary boundary) {
-  switch (boundary) {
-    case Boundary::line:
-      return walk_by_signs<K, Boundary::line>;
-    case Boundary::reflecting:
-      return walk_by_signs<K, Boundary::reflecting>;
-    case Boundary::periodic:
-      return walk_by_signs<K, Boundary::periodic>;
-    case Boundary::absorbing:
-      break;
-  }
-  return nullptr;
-}
-
-/// nullptr where the walk needs the general path.
-SignWalk sign_walk(const Problem& p) {
-  if (p.dimensions != 1 || p.kick != Kick::rademacher) return nullptr;
-  switch (p.field.kind) {
-    case FieldKind::constant:
-      return sign_walk<FieldKind::constant>(p.boundary);
-    case FieldKind::linear:
-      return sign_walk<FieldKind::linear>(p.boundary);
-    case FieldKind::sinusoidal:
-      return sign_walk<FieldKind::sinusoidal>(p.boundary);
-    case FieldKind::exponential:
-      return sign_walk<FieldKind::exponential>(p.boundary);
-    case FieldKind::power:
-      return sign_walk<FieldKind::power>(p.boundary);
-    case FieldKind::bump:
-      return sign_walk<FieldKind::bump>(p.boundary);
-    default:
-      return nullptr;
-  }
-}
 
 // ---- The walk of a block ----
 
@@ -143,9 +48,9 @@ class Walk {
   void advance(WalkerBlock& block, Kicks& kicks, std::int64_t until) {
     while (block.step < until) {
       if (by_signs_) {
-        const auto bit = static_cast<unsigned>(block.step % 64);
-        const auto steps = static_cast<int>(std::min<std::int64_t>(until - block.step, 64 - bit));
-        by_signs_(p_, kicks.sign_words(block.step, 0), bit, steps, block);
+        const auto first = static_cast<int>(block.step % 128);
+        const auto steps = static_cast<int>(std::min<std::int64_t>(until - block.step, 128 - first));
+        by_signs_(kicks.sign_words(block.step, 0), first, steps, block);
         block.step += steps;
       } else {
         general_step(block, kicks);
@@ -216,15 +121,24 @@ class Walk {
 class Observer {
  public:
   Observer(const Problem& p, const Request& r)
-      : p_(p), bins_(r.bins), bins_per_length_(r.bins / p.width()), origin_(origin(p)), amplitude_(p) {}
+      : p_(p),
+        closed_(p.boundary == Boundary::reflecting || p.boundary == Boundary::periodic),
+        bins_(r.bins),
+        bins_per_length_(r.bins / p.width()),
+        origin_(origin(p)),
+        amplitude_(p) {}
 
   /// The histogram of a sampled step.
   void sample(const WalkerBlock& block, int walkers, std::size_t record, GroupSums& sums) const {
     Bins bin;
     find_bins(block.q[0], bin);
     auto* const histogram = &sums.histogram[record * sums.bins];
-    for (int k = 0; k < walkers; ++k)
-      if (counts(block, k, bin)) ++histogram[bin[k]];
+    if (closed_) {
+      for (int k = 0; k < walkers; ++k) ++histogram[bin[k]];
+    } else {
+      for (int k = 0; k < walkers; ++k)
+        if (counts(block, k, bin)) ++histogram[bin[k]];
+    }
     if (!sums.histogram_2d.empty()) {
       Bins second;
       find_bins(block.q[1], second);
@@ -310,9 +224,8 @@ class Observer {
 
   /// The bin of every walker; -1 or bins for those outside. Rounding at a wall is not outside.
   void find_bins(const WalkerRow& q, Bins& bin) const {
-    const bool closed = p_.boundary == Boundary::reflecting || p_.boundary == Boundary::periodic;
-    const double least = closed ? 0.5 : -0.5;
-    const double most = closed ? bins_ - 0.5 : bins_ + 0.5;
+    const double least = closed_ ? 0.5 : -0.5;
+    const double most = closed_ ? bins_ - 0.5 : bins_ + 0.5;
     for (int k = 0; k < kWalkers; k += kDoubleLanes) {
       // NaN fails every comparison and ends at the lower end.
       DoubleLanes x = (load(&q[k]) - p_.lower) * bins_per_length_;
@@ -328,6 +241,7 @@ class Observer {
   }
 
   const Problem& p_;
+  bool closed_;  ///< all walkers are in the domain
   int bins_;
   double bins_per_length_;
   double origin_;
