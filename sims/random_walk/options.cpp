@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <limits>
 
+#include "sims/option_table.hpp"
 #include "soret/base/error.hpp"
 #include "soret/base/text.hpp"
 
@@ -18,8 +18,6 @@ using walk::Coupling;
 using walk::FieldKind;
 using walk::Kick;
 using walk::Start;
-
-constexpr double kMaxInt = std::numeric_limits<std::int32_t>::max();
 
 /// The words of the config, in the order of each enumeration.
 const std::vector<std::string> kFields = {"constant", "linear",    "sinusoidal", "exponential", "power",
@@ -33,36 +31,6 @@ const std::vector<std::string> kStarts = {"point", "uniform", "gaussian", "stati
 template <class E>
 E value_of(const std::vector<std::string>& words, const std::string& word) {
   return static_cast<E>(std::ranges::find(words, word) - words.begin());
-}
-
-Option integer(std::string key, std::string value, double min, double max, std::string help) {
-  return {.key = std::move(key),
-          .type = OptionType::integer,
-          .default_value = std::move(value),
-          .help = std::move(help),
-          .min = min,
-          .max = max};
-}
-Option real(std::string key, std::string value, std::string help) {
-  return {.key = std::move(key),
-          .type = OptionType::real,
-          .default_value = std::move(value),
-          .help = std::move(help)};
-}
-Option text(std::string key, std::string value, std::vector<std::string> choices, std::string help) {
-  return {.key = std::move(key),
-          .default_value = std::move(value),
-          .help = std::move(help),
-          .choices = std::move(choices)};
-}
-Option fixed(Option option) {
-  option.scannable = false;
-  return option;
-}
-Option positive(Option option) {
-  option.min = 0;
-  option.min_excluded = true;
-  return option;
 }
 
 std::vector<std::string> observable_names() {
@@ -118,13 +86,13 @@ std::vector<Formula> formulas_of(const std::string& text, int dimensions) {
 
 std::vector<Option> random_walk_options() {
   return {
-      fixed(integer("walk.dimensions", "1", 1, walk::kMaxDimensions, "number of coordinates")),
-      positive(real("walk.learning_rate", "0.02", "learning rate eta of q <- q - eta gamma g(q)")),
-      fixed(integer("walk.steps", "10000", 1, 9e15, "steps of every walker")),
+      fixed(integer("walk.dimensions", "1", 1, "number of coordinates", walk::kMaxDimensions)),
+      positive(real("walk.learning_rate", "0.02", 0, "learning rate eta of q <- q - eta gamma g(q)")),
+      fixed(integer("walk.steps", "10000", 1, "steps of every walker", 9e15)),
       text("walk.kick", "rademacher", kKicks,
            "law of gamma, mean 0 and variance 1: rademacher +-1 (Eq. 8), gaussian, uniform on [-sqrt 3, sqrt "
            "3], student_t"),
-      positive(real("walk.degrees_of_freedom", "3",
+      positive(real("walk.degrees_of_freedom", "3", 0,
                     "nu of student_t; at nu <= 2 gamma has no variance and unit scale (our choice)")),
       text(
           "walk.shared", "none", {},
@@ -147,24 +115,24 @@ std::vector<Option> random_walk_options() {
                  "separated by ';'")),
       text("walk.coupling", "separate", kCouplings,
            "profiles in several dimensions: separate g_i = g(q_i), product g_i = prod_j g(q_j)"),
-      real("walk.level", "1", "g0 of the field"),
-      real("walk.strength", "0.5",
+      real("walk.level", "1", kAny, "g0 of the field"),
+      real("walk.strength", "0.5", kAny,
            "a of the field; of quadratic: A = a ((1 - correlation) I + correlation 1)"),
-      real("walk.centre", "0", "centre of the field, in every coordinate"),
-      positive(real("walk.period", "1", "period of sinusoidal")),
-      positive(real("walk.width", "0.1", "width of bump")),
-      real("walk.exponent", "1", "exponent of power"),
-      real("walk.correlation", "0", "off-diagonal share of quadratic"),
-      positive(
-          real("walk.weight_norm", "1", "||W|| of neuron: (q1, q2) = (V, b) of Eqs. 23-26, |p - y| = 1/2")),
-      integer("walk.batch_size", "1", 1, kMaxInt, "batch size |B| of neuron: g is divided by sqrt(|B|)"),
+      real("walk.centre", "0", kAny, "centre of the field, in every coordinate"),
+      positive(real("walk.period", "1", 0, "period of sinusoidal")),
+      positive(real("walk.width", "0.1", 0, "width of bump")),
+      real("walk.exponent", "1", kAny, "exponent of power"),
+      real("walk.correlation", "0", kAny, "off-diagonal share of quadratic"),
+      positive(real("walk.weight_norm", "1", 0,
+                    "||W|| of neuron: (q1, q2) = (V, b) of Eqs. 23-26, |p - y| = 1/2")),
+      integer("walk.batch_size", "1", 1, "batch size |B| of neuron: g is divided by sqrt(|B|)"),
 
       text(
           "walk.boundary", "periodic", kBoundaries,
           "of every coordinate: line (no walls; lower and upper bound the histograms), reflecting, periodic, "
           "absorbing"),
-      fixed(real("walk.lower", "0", "lower end of the domain")),
-      fixed(real("walk.upper", "1", "upper end of the domain")),
+      fixed(real("walk.lower", "0", kAny, "lower end of the domain")),
+      fixed(real("walk.upper", "1", kAny, "upper end of the domain")),
       fixed(text(
           "walk.precision", "double", kPrecisions,
           "double; single: step lengths in single precision and places to 2^-32 of the domain, four times "
@@ -172,32 +140,22 @@ std::vector<Option> random_walk_options() {
       text("walk.start", "uniform", kStarts,
            "initial law of every coordinate: point, uniform in the domain, gaussian, stationary (1/g^2, one "
            "dimension)"),
-      real("walk.start_position", "0.5", "the point, or the mean of gaussian"),
-      positive(real("walk.start_width", "0.1", "standard deviation of gaussian")),
+      real("walk.start_position", "0.5", kAny, "the point, or the mean of gaussian"),
+      positive(real("walk.start_width", "0.1", 0, "standard deviation of gaussian")),
 
-      fixed(integer("ensemble.walkers", "65536", 4, 4294967295.0, "walkers per scan point")),
-      fixed(integer("ensemble.groups", "64", 2, 1e6,
-                    "independent groups of walkers, each one sample of every mean: errors come from them")),
-      {.key = "ensemble.seed",
-       .type = OptionType::integer,
-       .default_value = "1",
-       .help = "seed of every random stream; walker w draws the same numbers at every scan point",
-       .min = 0,
-       .max = 9007199254740992.0},
+      fixed(integer("ensemble.walkers", "65536", 4, "walkers per scan point", 4294967295.0)),
+      fixed(integer("ensemble.groups", "64", 2,
+                    "independent groups of walkers, each one sample of every mean: errors come from them",
+                    1e6)),
+      seed_option("seed of every random stream; walker w draws the same numbers at every scan point"),
 
-      {.key = "record.observables",
-       .type = OptionType::list,
-       .default_value = "position_mean position_variance density flux",
-       .help = "what to record",
-       .choices = observable_names(),
-       .scannable = false},
-      fixed(integer("record.every", "1000", 1, 9e15, "steps between records")),
-      fixed(integer("record.sample_every", "0", 0, 9e15,
-                    "the density gathers every so many steps since the last record; 0: the record alone")),
-      fixed(integer("record.bins", "50", 2, 1e6, "bins of the domain")),
-      fixed(integer("record.blocks", "64", 1, kMaxInt,
-                    "groups are kept as this many block means for the bootstrap; at least the groups: all of "
-                    "them")),
+      observables_option("position_mean position_variance density flux", observable_names()),
+      fixed(integer("record.every", "1000", 1, "steps between records", 9e15)),
+      fixed(integer("record.sample_every", "0", 0,
+                    "the density gathers every so many steps since the last record; 0: the record alone",
+                    9e15)),
+      fixed(integer("record.bins", "50", 2, "bins of the domain", 1e6)),
+      blocks_option("64", "groups"),
   };
 }
 

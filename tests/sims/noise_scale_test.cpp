@@ -12,7 +12,6 @@
 #include "soret/base/error.hpp"
 #include "soret/scan/runner.hpp"
 #include "soret/store/result_file.hpp"
-#include "soret/theory/noise_scale.hpp"
 #include "tests/oracles/statistics.hpp"
 
 namespace soret::sims {
@@ -102,7 +101,7 @@ record.observables = noise_scale noise_displacement
   for (std::size_t point = 0; point < 6; ++point) {
     const double batch = std::array{1, 2, 5}[point / 2];
     const double rate = point % 2 == 0 ? 0.1 : 0.3;
-    const double g = theory::noise_scale(rate, 8, batch, theory::Replacement::without);
+    const double g = rate * (8 / batch - 1);  // Eq. 24
     for (std::size_t step = 0; step < steps; ++step) {
       EXPECT_NEAR(file.at("noise_scale").reals()[point * steps + step], g, 1e-12);
       // Eq. 23: the displacement is the time k rate / N times g tr F, here F over N - 1.

@@ -12,7 +12,6 @@
 
 #include "soret/base/error.hpp"
 #include "soret/theory/fokker_planck.hpp"
-#include "soret/theory/noise_scale.hpp"
 
 namespace soret::theory {
 namespace {
@@ -184,43 +183,6 @@ TEST(BasinOccupancy, LaplaceTendsToTheIntegral) {
   };
   EXPECT_LT(error(OccupancyLaw::laplace, 0.02), 1e-3);
   EXPECT_GT(error(OccupancyLaw::paper_eq26, 0.02), 0.05);
-}
-
-// Every batch of 3 out of 5 scalar gradients, in either way of drawing.
-TEST(NoiseScale, FactorsAreExactByEnumeration) {
-  const std::vector<double> gradient = {0.3, -1.2, 2.5, 0.8, -0.1};
-  const double n = 5;
-  const double b = 3;
-  double sum = 0;
-  double squares = 0;
-  for (const double g : gradient) {
-    sum += g;
-    squares += g * g;
-  }
-  const double spread = squares - sum * sum / n;  // N F over N
-  const auto psi2 = [&](double batch_sum) { return std::pow(n / b * batch_sum - sum, 2); };
-  double with = 0;
-  double without = 0;
-  for (std::size_t i = 0; i < 5; ++i) {
-    for (std::size_t j = 0; j < 5; ++j) {
-      for (std::size_t k = 0; k < 5; ++k) {
-        const double value = psi2(gradient[i] + gradient[j] + gradient[k]);
-        with += value / 125;
-        if (i < j && j < k) without += value / 10;
-      }
-    }
-  }
-  EXPECT_NEAR(with, batch_noise_factor(n, b, Replacement::with) * spread / n, 1e-12);
-  EXPECT_NEAR(without, batch_noise_factor(n, b, Replacement::without) * spread / (n - 1), 1e-12);
-}
-
-TEST(NoiseScale, IsEquation24) {
-  EXPECT_DOUBLE_EQ(noise_scale(0.1, 1000, 50, Replacement::without), 0.1 * 19);
-  EXPECT_DOUBLE_EQ(noise_scale(0.1, 1000, 50, Replacement::with), 0.1 * 20);
-  EXPECT_EQ(noise_scale(0.1, 32, 32, Replacement::without), 0);
-  EXPECT_THROW(batch_noise_factor(10, 11, Replacement::without), std::domain_error);
-  EXPECT_NO_THROW(batch_noise_factor(10, 11, Replacement::with));
-  EXPECT_THROW(batch_noise_factor(10, 0, Replacement::with), std::domain_error);
 }
 
 }  // namespace

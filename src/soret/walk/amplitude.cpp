@@ -125,8 +125,8 @@ AmplitudeRange amplitude_range(const Problem& problem) {
       if (!(g[i] >= 0) || !std::isfinite(g[i])) {
         throw ConfigError(fmt::format(
             "the amplitude g{} is {} at {} = {:.6g}; it must be a number >= 0 in the whole domain [{}, {}]",
-            d > 1 ? std::to_string(i + 1) : "", g[i], fmt::join(formula_variables(d), ", "),
-            fmt::join(q, ", "), problem.lower, problem.upper));
+            d > 1 ? std::to_string(i + 1) : "", std::isnan(g[i]) ? "not a number" : fmt::to_string(g[i]),
+            fmt::join(formula_variables(d), ", "), fmt::join(q, ", "), problem.lower, problem.upper));
       }
       range.smallest = std::min(range.smallest, g[i]);
       range.largest = std::max(range.largest, g[i]);
