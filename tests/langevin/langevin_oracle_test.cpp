@@ -6,81 +6,13 @@
 
 #include "soret/langevin/langevin.hpp"
 #include "soret/langevin/visit.hpp"
+#include "tests/langevin/langevin_cases.hpp"
 #include "tests/oracles/langevin_oracle.hpp"
 
 /// Every landscape, noise and scheme of the driver, walker by walker, against textbook loops; and what may
 /// not matter to a walker.
 namespace soret::langevin {
 namespace {
-
-Landscape double_well() {
-  Landscape l;
-  l.kind = Landscape::Kind::double_well;
-  l.barrier = 0.7, l.width = 1.3, l.tilt = 0.2;
-  return l;
-}
-Landscape wells(int dimension) {
-  Landscape l;
-  l.kind = Landscape::Kind::wells;
-  l.dimension = dimension;
-  l.sharpness = 2;
-  l.wells = {{{-1, 0.3}, 0, 4}, {{0.8, -0.2}, -0.5, 9}, {{0, 1.1}, 0.1, 2}};
-  return l;
-}
-Landscape mueller_brown() {
-  Landscape l;
-  l.kind = Landscape::Kind::mueller_brown;
-  l.dimension = 2;
-  l.scale = 0.01;
-  return l;
-}
-Landscape formula(int dimension) {
-  Landscape l;
-  l.kind = Landscape::Kind::formula;
-  l.dimension = dimension;
-  l.formula = dimension == 1 ? "x^4/4 - x^2/2 + 0.1*x" : "(x^2 - 1)^2 + 2*(y - 0.3*x)^2";
-  return l;
-}
-Landscape diagonal() {
-  Landscape l;
-  l.dimension = 7;
-  l.hessian = {1, 0.5, 2, 3, 0.1, 0.7, 1.9};
-  return l;
-}
-Landscape dense() {
-  Landscape l;
-  l.dimension = 3;
-  l.diagonal = false;
-  l.hessian = {2, 0.3, -0.1, 0.3, 1, 0.2, -0.1, 0.2, 0.5};
-  return l;
-}
-Landscape parabola() {
-  Landscape l;
-  l.hessian = {1.7};
-  return l;
-}
-
-Problem problem(const Landscape& landscape, Noise::Kind noise, Scheme scheme) {
-  const int d = landscape.dimension;
-  Problem p;
-  p.landscape = landscape;
-  p.scheme = scheme;
-  p.learning_rate = 0.02;
-  p.batch_size = 0.3;
-  p.substeps = 2;
-  p.burn_in = 3;
-  p.walkers = 37;
-  p.seed = 0x123456789abcULL;
-  for (int k = 0; k < d; ++k) p.start.centre.push_back(0.4 - 0.1 * k);
-  p.noise.kind = noise;
-  p.noise.base = 2, p.noise.slope = 0.3;
-  if (noise == Noise::Kind::diagonal)
-    for (int k = 0; k < d; ++k) p.noise.factor.push_back(0.5 + 0.1 * k);
-  if (noise == Noise::Kind::dense)
-    for (int k = 0; k < d; ++k)
-      for (int j = 0; j < d; ++j) p.noise.factor.push_back(j > k ? 0 : 0.3 + 0.1 * j - 0.05 * k);
-  return p;
-}
 
 oracle::Vector oracle_walk(const Problem& p, std::uint32_t walker, std::int64_t steps) {
   const auto d = static_cast<std::size_t>(p.landscape.dimension);
@@ -138,30 +70,22 @@ std::vector<oracle::Vector> walk(const Problem& p, std::uint32_t group, std::vec
 }
 
 TEST(LangevinOracle, EveryLandscapeNoiseAndSchemeAgreesWithPlainLoops) {
-  int cases = 0;
-  for (const Landscape& l : {parabola(), diagonal(), dense(), double_well(), wells(1), wells(2),
-                             mueller_brown(), formula(1), formula(2)}) {
-    for (const auto noise : {Noise::Kind::diagonal, Noise::Kind::dense, Noise::Kind::state}) {
-      for (const auto scheme : {Scheme::euler_maruyama, Scheme::milstein, Scheme::heun, Scheme::weak2}) {
-        const bool state = noise == Noise::Kind::state;
-        if (state && scheme == Scheme::milstein && l.dimension > 1) continue;
-        const Problem p = problem(l, noise, scheme);
-        if (state && p.noise.base + p.noise.slope * value(l, p.start.centre) < 0) continue;
-        const auto w = walk(p, 2, {9});
-        for (const std::uint32_t i : {0U, 7U, 36U}) {
-          const auto truth = oracle_walk(p, 2 * p.walkers + i, 9);
-          for (int k = 0; k < l.dimension; ++k) {
-            // The oracle differentiates s(w) numerically, to 1e-9.
-            ASSERT_NEAR(w[i][k], truth[k], state ? 1e-8 : 1e-12)
-                << "landscape " << static_cast<int>(l.kind) << ", noise " << static_cast<int>(noise)
-                << ", scheme " << static_cast<int>(scheme) << ", walker " << i;
-          }
-        }
-        ++cases;
+  std::vector<Landscape> landscapes = named_landscapes();
+  landscapes.push_back(formula(1));
+  landscapes.push_back(formula(2));
+  const std::vector<Problem> problems = all_problems(landscapes);
+  EXPECT_GT(problems.size(), 95U);
+  for (const Problem& p : problems) {
+    const auto w = walk(p, 2, {9});
+    for (const std::uint32_t i : {0U, 7U, 36U}) {
+      const auto truth = oracle_walk(p, 2 * p.walkers + i, 9);
+      for (int k = 0; k < p.landscape.dimension; ++k) {
+        // The oracle differentiates s(w) numerically, to 1e-9.
+        ASSERT_NEAR(w[i][k], truth[k], p.noise.kind == Noise::Kind::state ? 1e-8 : 1e-12)
+            << describe(p) << ", walker " << i;
       }
     }
   }
-  EXPECT_GT(cases, 95);
 }
 
 TEST(LangevinRun, AWalkerDoesNotDependOnItsGroupOrOnWhenItIsLookedAt) {

@@ -121,10 +121,12 @@ struct Stopped {};
 
 /// Runs the walkers of one group and calls on_sample for every chunk at each of the ascending `steps` (SGD
 /// steps after the burn-in). A walker is a function of the problem and of its own index, group * walkers + i:
-/// normal number (substep * dimension + k), counted from the start of the burn-in, drives coordinate k.
+/// normal number (substep * dimension + k), counted from the start of the burn-in, drives coordinate k. With
+/// `until_escaped`, a chunk whose walkers have all escaped some time ago stays where it is.
 /// Throws ConfigError for a formula that muParser refuses.
 void run_group(const Problem& problem, std::uint32_t group, std::span<const std::int64_t> steps,
-               const std::function<void(const Sample&)>& on_sample, const std::atomic<bool>* stop = nullptr);
+               const std::function<void(const Sample&)>& on_sample, const std::atomic<bool>* stop = nullptr,
+               bool until_escaped = false);
 
 /// l, its gradient and its Hessian (central differences of the gradient) at one point w[dimension].
 double value(const Landscape& landscape, std::span<const double> w);

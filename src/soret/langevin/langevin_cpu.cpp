@@ -205,12 +205,20 @@ void start(const Problem& p, Chunk& chunk) {
                  {w + i / kDoubleLanes * d * kDoubleLanes + i % kDoubleLanes, kDoubleLanes});
 }
 
+bool all_long_escaped(const Chunk& chunk, std::uint64_t substep, std::uint64_t burn_in) {
+  const auto* const at = reinterpret_cast<const double*>(chunk.escaped_at.data());
+  return std::all_of(at, at + kChunk, [&](double t) { return long_escaped(t, substep, burn_in); });
+}
+
 }  // namespace
 
 void run_group(const Problem& p, std::uint32_t group, std::span<const std::int64_t> steps,
-               const std::function<void(const Sample&)>& on_sample, const std::atomic<bool>* stop) {
-  // Long stretches are cut so that a stop is noticed within a fraction of a second.
-  constexpr std::uint64_t kStretch = 1U << 16;
+               const std::function<void(const Sample&)>& on_sample, const std::atomic<bool>* stop,
+               bool until_escaped) {
+  // Long stretches are cut so that a stop is noticed within a fraction of a second, and an escape not long
+  // after the last walker's.
+  const std::uint64_t stretch = until_escaped ? 1U << 10 : 1U << 16;
+  const auto burn_in = static_cast<std::uint64_t>(p.burn_in) * p.substeps;
   const int d = p.landscape.dimension;
   const std::vector<double> amplitude = noise_amplitude(p);
   const auto stepper = visit(p.landscape, [&](const auto& l) { return stepper_on(l, p, amplitude.data()); });
@@ -227,8 +235,8 @@ void run_group(const Problem& p, std::uint32_t group, std::span<const std::int64
       const auto then = static_cast<std::uint64_t>(steps[i] + p.burn_in) * p.substeps;
       while (now < then) {
         if (stop && *stop) throw Stopped{};
-        const std::uint64_t count = std::min(kStretch, then - now);
-        stepper->advance(chunk, now, count);
+        const std::uint64_t count = std::min(stretch, then - now);
+        if (!(until_escaped && all_long_escaped(chunk, now, burn_in))) stepper->advance(chunk, now, count);
         now += count;
       }
       for (int v = 0; v < kVectors; ++v) {

@@ -9,7 +9,7 @@
 namespace soret::langevin {
 namespace {
 
-TallyShape tally_shape(const Problem& problem, const Plan& plan) {
+TallyShape tally_shape(const Problem& problem, const Plan& plan, const Basins* basins) {
   const auto wants = [&](Observable o) { return std::ranges::count(plan.observables, o) > 0; };
   TallyShape s;
   s.dimension = problem.landscape.dimension;
@@ -21,7 +21,7 @@ TallyShape tally_shape(const Problem& problem, const Plan& plan) {
   s.histogram = plan.histogram;
   if (!wants(Observable::density)) s.histogram.bins = 0;
   if (!wants(Observable::density_2d)) s.histogram.bins_2d = 0;
-  if (wants(Observable::occupancy)) s.basins = static_cast<int>(plan.basins->count());
+  if (wants(Observable::occupancy)) s.basins = static_cast<int>(basins->count());
   return s;
 }
 
@@ -30,18 +30,19 @@ class Recorder {
  public:
   Recorder(const Problem& problem, const Plan& plan)
       : problem_(problem),
-        summary_(problem, plan),
+        looks_(plan.looks()),
+        summary_(problem, plan, looks_, plan.basins),
         shape_(summary_.shape()),
         basins_(plan.basins != nullptr ? plan.basins->map() : BasinMap{}),
-        sums_(summary_.looks().steps.size() * shape_.slots(), 0.0),
+        sums_(looks_.steps.size() * shape_.slots(), 0.0),
         counts_(plan.records.size() * shape_.cells(), 0) {}
 
-  const std::vector<std::int64_t>& steps() const { return summary_.looks().steps; }
+  const std::vector<std::int64_t>& steps() const { return looks_.steps; }
 
   template <class L>
   void look(const L& landscape, const Sample& s) {
     if (s.index == 0) std::copy_n(s.w, kChunk, first_.data());
-    const std::size_t record = summary_.looks().record[s.index];
+    const std::size_t record = looks_.record[s.index];
     const ChunkView view{.w = s.w,
                          .stride = kChunk,
                          .count = s.count,
@@ -49,7 +50,7 @@ class Recorder {
                          .first = first_.data(),
                          .escaped_at = s.escaped_at,
                          .now = static_cast<double>(steps()[s.index]) * problem_.substeps,
-                         .last = summary_.last(s.index)};
+                         .last = looks_.last(s.index)};
     double* const sums = &sums_[s.index * shape_.slots()];
     for (int part = 0; part < shape_.parts(); ++part)
       tally_sums<DoubleLanes>(shape_, landscape, view, part, 0,
@@ -71,6 +72,7 @@ class Recorder {
 
  private:
   const Problem& problem_;
+  Plan::Looks looks_;
   Summary summary_;
   const TallyShape& shape_;
   BasinMap basins_;
@@ -98,6 +100,7 @@ Plan::Looks Plan::looks() const {
       looks.steps.push_back(before + span * i / count);
       looks.record.push_back(record);
     }
+    looks.count.push_back(static_cast<std::size_t>(count));
     before = records[record];
   }
   return looks;
@@ -120,30 +123,32 @@ std::size_t Plan::cells(Observable o, int dimension) const {
   }
 }
 
-Summary::Summary(const Problem& problem, const Plan& plan)
-    : problem_(problem),
-      plan_(plan),
-      shape_(tally_shape(problem, plan)),
-      looks_(plan.looks()),
-      looks_per_record_(plan.records.size(), 0.0),
+bool only_escapes(const Plan& plan) {
+  return std::ranges::all_of(plan.observables, [](Observable o) {
+    return o == Observable::escaped || o == Observable::survival_time;
+  });
+}
+
+Summary::Summary(const Problem& problem, const Plan& plan, const Plan::Looks& looks, const Basins* basins)
+    : problem_(&problem),
+      plan_(&plan),
+      looks_(&looks),
+      shape_(tally_shape(problem, plan, basins)),
       finite_(plan.records.size()) {
-  for (const std::size_t record : looks_.record) looks_per_record_[record] += 1;
   std::size_t size = 0;
   for (const Observable o : plan.observables) {
-    parts_.push_back({o, size, plan.cells(o, shape_.dimension)});
+    parts_.push_back({o, size,
+                      o == Observable::occupancy ? static_cast<std::size_t>(shape_.basins)
+                                                 : plan.cells(o, shape_.dimension)});
     size += plan.records.size() * parts_.back().cells;
   }
   values_.assign(size, 0.0);
 }
 
-bool Summary::last(std::size_t look) const {
-  return look + 1 == looks_.record.size() || looks_.record[look + 1] != looks_.record[look];
-}
-
 void Summary::add_sums(std::size_t look, const double* sums) {
-  const std::size_t record = looks_.record[look];
-  const auto n = static_cast<double>(problem_.walkers);
-  const double looks = looks_per_record_[record];
+  const std::size_t record = looks_->record[look];
+  const auto n = static_cast<double>(problem_->walkers);
+  const double looks = static_cast<double>(looks_->count[record]);
   if (sums[TallyShape::witness] != 0) finite_ = std::min(finite_, record);
   if (look == 0 && shape_.means) first_sum_ = sums[shape_.row(0)];
   for (const Part& part : parts_) {
@@ -152,7 +157,7 @@ void Summary::add_sums(std::size_t look, const double* sums) {
       case Observable::mean:
         for (int k = 0; k < shape_.dimension; ++k) {
           to[k] += sums[shape_.row(k)] / (n * looks);
-          if (last(look)) to[k] += problem_.start.centre[k];
+          if (looks_->last(look)) to[k] += problem_->start.centre[k];
         }
         break;
       case Observable::covariance:
@@ -166,13 +171,15 @@ void Summary::add_sums(std::size_t look, const double* sums) {
         }
         break;
       case Observable::autocovariance:
-        if (last(look)) to[0] = (sums[TallyShape::lag] - first_sum_ * sums[shape_.row(0)] / n) / (n - 1);
+        if (looks_->last(look))
+          to[0] = (sums[TallyShape::lag] - first_sum_ * sums[shape_.row(0)] / n) / (n - 1);
         break;
       case Observable::loss:
         to[0] += sums[TallyShape::losses] / (n * looks);
         break;
       case Observable::survival_time:
-        if (last(look)) to[0] = sums[TallyShape::survival] * (problem_.learning_rate / problem_.substeps) / n;
+        if (looks_->last(look))
+          to[0] = sums[TallyShape::survival] * (problem_->learning_rate / problem_->substeps) / n;
         break;
       case Observable::density:
       case Observable::density_2d:
@@ -198,7 +205,7 @@ void Summary::add_counts(std::size_t record, const std::uint64_t* counts) {
 }
 
 std::vector<double> Summary::values() && {
-  const Box& box = plan_.histogram.box;
+  const Box& box = plan_->histogram.box;
   for (const Part& part : parts_) {
     const auto cells = static_cast<double>(part.cells);
     double cell = 0;  // what one walker in a cell counts there
@@ -206,11 +213,12 @@ std::vector<double> Summary::values() && {
     if (part.observable == Observable::density_2d)
       cell = cells / ((box.high[0] - box.low[0]) * (box.high[1] - box.low[1]));
     if (part.observable == Observable::occupancy || part.observable == Observable::escaped) cell = 1;
-    for (std::size_t record = 0; record < plan_.records.size(); ++record) {
-      const double looks = part.observable == Observable::escaped ? 1 : looks_per_record_[record];
+    for (std::size_t record = 0; record < plan_->records.size(); ++record) {
+      const double looks =
+          part.observable == Observable::escaped ? 1 : static_cast<double>(looks_->count[record]);
       for (std::size_t i = 0; i < part.cells; ++i) {
         double& value = at(part, record)[i];
-        if (cell > 0) value = value * cell / (static_cast<double>(problem_.walkers) * looks);
+        if (cell > 0) value = value * cell / (static_cast<double>(problem_->walkers) * looks);
         if (record >= finite_) value = std::numeric_limits<double>::quiet_NaN();
       }
     }
@@ -223,7 +231,8 @@ std::vector<double> observe_group(const Problem& problem, const Plan& plan, std:
   Recorder recorder(problem, plan);
   visit(problem.landscape, [&](const auto& landscape) {
     run_group(
-        problem, group, recorder.steps(), [&](const Sample& s) { recorder.look(landscape, s); }, stop);
+        problem, group, recorder.steps(), [&](const Sample& s) { recorder.look(landscape, s); }, stop,
+        only_escapes(plan));
   });
   return std::move(recorder).values();
 }

@@ -42,21 +42,42 @@ struct Plan {
   struct Looks {
     std::vector<std::int64_t> steps;
     std::vector<std::size_t> record;
+    std::vector<std::size_t> count;  ///< [record]
+
+    /// The last look of its record?
+    bool last(std::size_t look) const {
+      return look + 1 == record.size() || record[look + 1] != record[look];
+    }
   };
   Looks looks() const;
   /// Numbers per record of an observable.
   std::size_t cells(Observable o, int dimension) const;
 };
 
-/// Builds the recorded values of one group out of what tally.hpp adds up over its walkers.
+/// Groups of one problem that are run together.
+struct Request {
+  const Problem* problem;
+  const Basins* basins;  ///< for occupancy, or null
+  std::uint32_t first_group;
+  std::uint32_t groups;
+};
+
+/// Walkers of a group at one step.
+struct Walked {
+  std::vector<double> w;           ///< [dimension][walker]
+  std::vector<double> escaped_at;  ///< [walker], as in Sample
+};
+
+/// True if nothing that is recorded depends on where a walker goes once it has reached the target.
+bool only_escapes(const Plan& plan);
+
+/// Builds the recorded values of one group out of what tally.hpp adds up over its walkers. Problem, plan and
+/// looks must outlive it.
 class Summary {
  public:
-  Summary(const Problem& problem, const Plan& plan);
+  Summary(const Problem& problem, const Plan& plan, const Plan::Looks& looks, const Basins* basins);
 
   const TallyShape& shape() const { return shape_; }
-  const Plan::Looks& looks() const { return looks_; }
-  /// The last look of its record?
-  bool last(std::size_t look) const;
 
   /// sums[shape().slots()] over the walkers at a look; each look once, in ascending order.
   void add_sums(std::size_t look, const double* sums);
@@ -75,11 +96,10 @@ class Summary {
     return values_.data() + part.first + record * part.cells;
   }
 
-  const Problem& problem_;
-  const Plan& plan_;
+  const Problem* problem_;
+  const Plan* plan_;
+  const Plan::Looks* looks_;
   TallyShape shape_;
-  Plan::Looks looks_;
-  std::vector<double> looks_per_record_;
   std::vector<Part> parts_;
   std::vector<double> values_;
   std::size_t finite_;    ///< records before the first with walkers that are not

@@ -94,6 +94,13 @@ struct WalkerSettings {
   Target target;
 };
 
+/// True if a walker, by now at `substep`, escaped so long ago that one thrown over the target by a recursion
+/// that diverges has left finite range: nothing that is recorded of escapes changes any more.
+SORET_HD bool long_escaped(double escaped_at, std::uint64_t substep, std::uint64_t burn_in) {
+  constexpr double kSubsteps = 1024;
+  return escaped_at + kSubsteps < static_cast<double>(substep) - static_cast<double>(burn_in);
+}
+
 /// Substeps [from, to), counted from the start of the burn-in, of walker `walker` of all groups: w and the
 /// substep at which it escaped are what Sample says.
 template <class L, class Step>

@@ -1,0 +1,80 @@
+#include "soret/langevin/langevin_cuda.hpp"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <string_view>
+#include <thread>
+
+#include "soret/base/cuda_device.hpp"
+#include "soret/base/error.hpp"
+#include "tests/langevin/langevin_backend.hpp"
+
+namespace soret::langevin {
+namespace {
+
+const BackendUnderTest kCuda{walk_cuda, observe_cuda};
+
+/// Skips where there is no device, unless SORET_REQUIRE_GPU=1 says that there must be one.
+class LangevinCuda : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (find_cuda_device()) return;
+    const char* required = std::getenv("SORET_REQUIRE_GPU");
+    if (required != nullptr && std::string_view(required) == "1")
+      FAIL() << "SORET_REQUIRE_GPU=1, but no CUDA device";
+    GTEST_SKIP() << "no CUDA device";
+  }
+};
+
+TEST_F(LangevinCuda, WalksToTheBitsOfTheCpu) {
+  walks_to_the_bits_of_the_cpu(kCuda);
+}
+TEST_F(LangevinCuda, ServesEveryDimension) {
+  serves_every_dimension(kCuda);
+}
+TEST_F(LangevinCuda, StartsLikeTheCpu) {
+  starts_like_the_cpu(kCuda);
+}
+TEST_F(LangevinCuda, ObservesToTheBitsOfTheCpu) {
+  observes_to_the_bits_of_the_cpu(kCuda);
+}
+TEST_F(LangevinCuda, CountsBasinsLikeTheCpu) {
+  counts_basins_like_the_cpu(kCuda);
+}
+TEST_F(LangevinCuda, MarksDivergenceLikeTheCpu) {
+  marks_divergence_like_the_cpu(kCuda);
+}
+TEST_F(LangevinCuda, EscapesLikeTheCpu) {
+  escapes_like_the_cpu(kCuda);
+}
+
+TEST_F(LangevinCuda, StopsWhenAsked) {
+  Problem p = problem(double_well(), Noise::Kind::diagonal, Scheme::euler_maruyama);
+  p.walkers = 100'000;
+  Plan plan;
+  plan.records = {std::int64_t{1} << 50};
+  plan.observables = {Observable::mean};
+  const Request request{&p, nullptr, 0, 1};
+  std::atomic<bool> stop = false;
+  std::jthread watcher([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    stop = true;
+  });
+  EXPECT_THROW(observe_cuda(plan, {&request, 1}, &stop), Stopped);
+}
+
+TEST(LangevinCudaAbsent, AsksForADeviceInWords) {
+  if (find_cuda_device()) GTEST_SKIP() << "there is a CUDA device";
+  const Problem p = problem(double_well(), Noise::Kind::diagonal, Scheme::euler_maruyama);
+  try {
+    walk_cuda(p, 0, 1);
+    FAIL() << "no error";
+  } catch (const RunError& e) {
+    EXPECT_NE(std::string(e.what()).find("--backend cpu"), std::string::npos) << e.what();
+  }
+}
+
+}  // namespace
+}  // namespace soret::langevin
