@@ -105,8 +105,8 @@ TEST(Convergence, WithConstantNoiseTheWeakOrderIsOneForEulerAndTwoForHeun) {
     const double h = 1.0 / n;
     const double amplitude = exact.spread * std::sqrt(h);
     steps.push_back(h);
-    euler.push_back(variance_error(EulerStep<DiagonalNoise>{{&amplitude}, h}, n, exact));
-    heun.push_back(variance_error(HeunStep<DiagonalNoise>{{&amplitude}, h}, n, exact));
+    euler.push_back(variance_error(EulerStep<DiagonalNoise<1>>{{Coefficients<1>(&amplitude)}, h}, n, exact));
+    heun.push_back(variance_error(HeunStep<DiagonalNoise<1>>{{Coefficients<1>(&amplitude)}, h}, n, exact));
   }
   EXPECT_NEAR(order(steps, euler), 1.0, 0.1);
   EXPECT_NEAR(order(steps, heun), 2.0, 0.1);
@@ -188,7 +188,7 @@ TEST(ConvergenceStatistics, WithConstantNoiseEulersStrongOrderIsOne) {
     }
     for (std::size_t level = 0; level < steps.size(); ++level) {
       const double amplitude = exact.spread * std::sqrt(steps[level]);
-      const EulerStep<DiagonalNoise> step{{&amplitude}, steps[level]};
+      const EulerStep<DiagonalNoise<1>> step{{Coefficients<1>(&amplitude)}, steps[level]};
       double w = 1;
       for (int k = 0; k < kFine; k += 1 << level) {
         double sum = 0;

@@ -93,8 +93,11 @@ struct MoveWalkers {
     if (until_escaped && long_escaped(escaped_at, begin, p.settings.burn_in)) return;
     double w[L::kDimension > 0 ? L::kDimension : kMaxDimension];
     for (int k = 0; k < p.dimension; ++k) w[k] = all.w[k * all.stride + i];
-    move_walker(landscapes[chunk.request], steps[chunk.request], p.settings,
-                chunk.first_walker + static_cast<std::uint32_t>(i % kChunk), begin, end, w, escaped_at);
+    // Copies: a thread has them in registers.
+    const L landscape = landscapes[chunk.request];
+    const Step step = steps[chunk.request];
+    move_walker(landscape, step, p.settings, chunk.first_walker + static_cast<std::uint32_t>(i % kChunk),
+                begin, end, w, escaped_at);
     for (int k = 0; k < p.dimension; ++k) all.w[k * all.stride + i] = w[k];
     all.escaped_at[i] = escaped_at;
   }
@@ -412,7 +415,7 @@ std::vector<BatchPlan<Machine>> plan_batches(const Numbers<Machine>& numbers,
       throw ConfigError("landscape.kind = formula runs on the CPU; leave --backend out or use --backend cpu");
     visit_named(p.landscape, numbers.hessian(r), [&](const auto& landscape) {
       using L = std::decay_t<decltype(landscape)>;
-      visit_step<L>(p, numbers.amplitude(r), [&](const auto& step) {
+      visit_step<L>(p, noise_amplitude(p).data(), numbers.amplitude(r), [&](const auto& step) {
         using Step = std::decay_t<decltype(step)>;
         const typename BatchPlan<Machine>::Make make =
             [](Machine& machine, std::span<const Request> of, std::vector<ProblemView> problems,

@@ -191,7 +191,7 @@ class StepperOf final : public Stepper {
 
 template <class L>
 std::unique_ptr<Stepper> stepper_on(const L& landscape, const Problem& p, const double* amplitude) {
-  return visit_step<L>(p, amplitude, [&](const auto& step) -> std::unique_ptr<Stepper> {
+  return visit_step<L>(p, amplitude, amplitude, [&](const auto& step) -> std::unique_ptr<Stepper> {
     return std::make_unique<StepperOf<L, std::decay_t<decltype(step)>>>(landscape, step, p);
   });
 }

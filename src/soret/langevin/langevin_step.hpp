@@ -8,10 +8,27 @@
 /// kScratch * dimension numbers. L is a landscape, N a noise.
 namespace soret::langevin {
 
-/// sqrt(eta h C / |B|) z for a diagonal C.
+/// N numbers, held where their count is known (N > 0), so that they stay in registers, else pointed to.
+template <int N>
+struct Coefficients {
+  double of[N];
+  explicit Coefficients(const double* from) {
+    for (int i = 0; i < N; ++i) of[i] = from[i];
+  }
+  SORET_HD double operator[](int i) const { return of[i]; }
+};
+template <>
+struct Coefficients<0> {
+  const double* of;
+  explicit Coefficients(const double* from) : of(from) {}
+  SORET_HD double operator[](int i) const { return of[i]; }
+};
+
+/// sqrt(eta h C / |B|) z for a diagonal C in D dimensions, 0 standing for any.
+template <int D>
 struct DiagonalNoise {
   static constexpr bool kState = false;
-  const double* amplitude;  // [dimension], sqrt(eta h C_kk / |B|)
+  Coefficients<D> amplitude;  // [dimension], sqrt(eta h C_kk / |B|)
 
   template <class L, class V>
   SORET_HD void displace(const L& l, const V* /*w*/, const V* z, V* out) const {
@@ -20,9 +37,10 @@ struct DiagonalNoise {
 };
 
 /// The same for any C, by a lower-triangular factor.
+template <int D>
 struct DenseNoise {
   static constexpr bool kState = false;
-  const double* factor;  // [dimension][dimension], times sqrt(eta h / |B|)
+  Coefficients<D * D> factor;  // [dimension][dimension], times sqrt(eta h / |B|)
 
   template <class L, class V>
   SORET_HD void displace(const L& l, const V* /*w*/, const V* z, V* out) const {

@@ -16,9 +16,11 @@ inline std::vector<double> noise_amplitude(const Problem& p) {
 }
 
 /// Calls f with the struct that takes a step of the problem's scheme under its noise, on landscapes of type
-/// L. It points to `amplitude`: noise_amplitude(p), or a copy of it in a device's memory.
+/// L. `amplitude` is noise_amplitude(p); a struct for any dimension points to `there`, the same numbers or a
+/// copy in a device's memory.
 template <class L, class F>
-decltype(auto) visit_step(const Problem& p, const double* amplitude, F&& f) {
+decltype(auto) visit_step(const Problem& p, const double* amplitude, const double* there, F&& f) {
+  constexpr int kD = L::kDimension;
   const double h = p.learning_rate / p.substeps;
   // Where the noise is additive, Milstein's correction vanishes and Platen's scheme is Heun's.
   const auto additive = [&](const auto& noise) {
@@ -27,9 +29,10 @@ decltype(auto) visit_step(const Problem& p, const double* amplitude, F&& f) {
     return f(HeunStep<N>{noise, h});
   };
   if (p.noise.kind == Noise::Kind::dense) {
-    if constexpr (L::kDimension != 1) return additive(DenseNoise{amplitude});
+    if constexpr (kD != 1) return additive(DenseNoise<kD>{Coefficients<kD * kD>(kD > 0 ? amplitude : there)});
   }
-  if (p.noise.kind != Noise::Kind::state) return additive(DiagonalNoise{amplitude});
+  if (p.noise.kind != Noise::Kind::state)
+    return additive(DiagonalNoise<kD>{Coefficients<kD>(kD > 0 ? amplitude : there)});
   const double scale = p.learning_rate / p.batch_size;
   const StateNoise noise{scale * p.noise.base, scale * p.noise.slope, std::sqrt(h)};
   switch (p.scheme) {

@@ -104,9 +104,8 @@ SORET_HD bool long_escaped(double escaped_at, std::uint64_t substep, std::uint64
 /// Substeps [from, to), counted from the start of the burn-in, of walker `walker` of all groups: w and the
 /// substep at which it escaped are what Sample says.
 template <class L, class Step>
-SORET_HD void move_walker(const L& landscape, const Step& step, const WalkerSettings& settings,
-                          std::uint32_t walker, std::uint64_t from, std::uint64_t to, double* w,
-                          double& escaped_at) {
+SORET_HD void move_walker(const L& landscape, const Step& step, WalkerSettings settings, std::uint32_t walker,
+                          std::uint64_t from, std::uint64_t to, double* w, double& escaped_at) {
   constexpr int kD = L::kDimension;
   constexpr int kMost = kD > 0 ? kD : kMaxDimension;
   const int d = kD > 0 ? kD : landscape.dimension();
@@ -120,25 +119,30 @@ SORET_HD void move_walker(const L& landscape, const Step& step, const WalkerSett
   double z[kMost];
   double scratch[Step::kScratch * kMost];
   double signs[!Step::kSigns || kD == 1 ? 1 : kD == 2 ? 1 : 128];
+  const auto take = [&](std::uint64_t substep, const float* drawn) {
+    for (int k = 0; k < d; ++k) z[k] = drawn[k];
+    if constexpr (Step::kSigns && kD != 1) {
+      const auto bits = coins.block(substep);
+      for (int i = 0; i < d * (d - 1) / 2; ++i)
+        signs[i] = static_cast<double>((detail::word_of(bits, i / 32) >> (i % 32)) & 1U) * 2.0 - 1.0;
+    }
+    step(landscape, w, z, signs, scratch);
+    if (settings.has_target) {
+      const double now = static_cast<double>(substep + 1) - static_cast<double>(settings.burn_in);
+      const double beyond = settings.target.direction * (w[0] - settings.target.position);
+      if (beyond >= 0.0 && now < escaped_at) escaped_at = now;
+    }
+  };
   for (std::uint64_t round = from / together; round * together < to; ++round) {
     SORET_UNROLL
     for (int b = 0; b < blocks; ++b) detail::four_normals(noise.block(round * blocks + b), normals + 4 * b);
-    SORET_UNROLL
-    for (int s = 0; s < together; ++s) {
-      const std::uint64_t now = round * together + s;
-      if (now < from || now >= to) continue;
-      for (int k = 0; k < d; ++k) z[k] = normals[s * d + k];
-      if constexpr (Step::kSigns && kD != 1) {
-        const auto bits = coins.block(now);
-        for (int i = 0; i < d * (d - 1) / 2; ++i)
-          signs[i] = static_cast<double>((detail::word_of(bits, i / 32) >> (i % 32)) & 1U) * 2.0 - 1.0;
-      }
-      step(landscape, w, z, signs, scratch);
-      if (settings.has_target) {
-        const double then = static_cast<double>(now + 1) - static_cast<double>(settings.burn_in);
-        const double beyond = settings.target.direction * (w[0] - settings.target.position);
-        if (beyond >= 0.0 && then < escaped_at) escaped_at = then;
-      }
+    const std::uint64_t first = round * together;
+    if (first >= from && first + together <= to) {
+      SORET_UNROLL
+      for (int s = 0; s < together; ++s) take(first + s, normals + s * d);
+    } else {
+      for (int s = 0; s < together; ++s)
+        if (first + s >= from && first + s < to) take(first + s, normals + s * d);
     }
   }
 }
