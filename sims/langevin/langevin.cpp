@@ -10,9 +10,11 @@
 #include "sims/langevin/derived.hpp"
 #include "sims/langevin/options.hpp"
 #include "sims/option_table.hpp"
+#include "soret/base/cuda_device.hpp"
 #include "soret/base/error.hpp"
 #include "soret/base/machine.hpp"
 #include "soret/langevin/equilibrium.hpp"
+#include "soret/langevin/langevin_cuda.hpp"
 
 namespace soret::sims {
 namespace {
@@ -72,12 +74,17 @@ double mean_square_deviation(const Measured& m, std::span<const double> predicte
   return cells > 0 && m.groups > 3 ? sum / cells * (m.groups - 3) / (m.groups - 1) : kNan;
 }
 
+/// How much a CUDA launch takes on at a time: enough walkers to fill the device many times over, little
+/// enough work to be through in tens of seconds, so that what is finished reaches the journal. Our choice.
+constexpr double kCudaCoordinates = 1U << 22;
+constexpr double kCudaCost = 5e12;  // coordinates times substeps
+
 class LangevinExperiment : public Experiment {
  public:
   LangevinExperiment(const ScanPlan& plan, const Backend& backend)
       : record_(langevin_record(plan.common())), threads_(backend.threads) {
-    if (backend.kind == Backend::Kind::cuda)
-      throw ConfigError("simulation = langevin runs on the CPU; leave --backend out or use --backend cpu");
+    if (backend.kind == Backend::Kind::cuda) cuda_ = require_cuda_device();
+    if (backend.kind == Backend::Kind::automatic) cuda_ = find_cuda_device();
     Box& box = record_.plan.histogram.box;
     for (std::size_t i = 0; i < plan.points(); ++i) {
       const Box own = langevin_point(plan.at(i)).box;
@@ -112,20 +119,34 @@ class LangevinExperiment : public Experiment {
   }
 
   UnitResult run(const WorkUnit& unit, const std::atomic<bool>& stop) override {
-    const Problem& p = problems_[unit.point];
     const langevin::Plan plan = plan_of(unit.point);
-    UnitResult result;
-    result.diverged_at.assign(unit.count, -1);
+    std::vector<std::vector<double>> groups;
     try {
-      for (std::uint32_t g = 0; g < unit.count; ++g) {
-        const std::vector<double> values = langevin::observe_group(p, plan, unit.first + g, &stop);
-        result.values.resize(values.size() * unit.count);
-        for (std::size_t i = 0; i < values.size(); ++i) result.values[i * unit.count + g] = values[i];
-      }
+      for (std::uint32_t g = 0; g < unit.count; ++g)
+        groups.push_back(langevin::observe_group(problems_[unit.point], plan, unit.first + g, &stop));
     } catch (const langevin::Stopped&) {
       throw Stopped{};
     }
-    return result;
+    return result_of(groups);
+  }
+
+  void run_all(std::span<const WorkUnit> units, const std::atomic<bool>& stop,
+               const std::function<void(const WorkUnit&, UnitResult&&)>& done) override {
+    if (!cuda_) return Experiment::run_all(units, stop, done);
+    while (!units.empty() && !stop) {
+      const auto batch = units.first(cuda_batch(units));
+      units = units.subspan(batch.size());
+      std::vector<langevin::Request> requests;
+      for (const WorkUnit& unit : batch)
+        requests.push_back({&problems_[unit.point], records(O::occupancy) ? &basins_[unit.point] : nullptr,
+                            unit.first, unit.count});
+      try {
+        const auto results = langevin::observe_cuda(record_.plan, requests, &stop);
+        for (std::size_t i = 0; i < batch.size(); ++i) done(batch[i], result_of(results[i]));
+      } catch (const langevin::Stopped&) {
+        return;
+      }
+    }
   }
 
   std::vector<double> derive(std::size_t i, const PointEnsemble& ensemble) const override {
@@ -140,12 +161,36 @@ class LangevinExperiment : public Experiment {
     return out;
   }
 
-  std::string backend() const override { return "cpu"; }
+  std::string backend() const override { return cuda_ ? "cuda" : "cpu"; }
   std::string device() const override {
-    return fmt::format("{}, {} thread{}", cpu_name(), threads_, threads_ == 1 ? "" : "s");
+    return cuda_ ? cuda_->name
+                 : fmt::format("{}, {} thread{}", cpu_name(), threads_, threads_ == 1 ? "" : "s");
   }
 
  private:
+  /// groups[trajectory] are what observe_group() gives.
+  static UnitResult result_of(const std::vector<std::vector<double>>& groups) {
+    UnitResult result;
+    result.diverged_at.assign(groups.size(), -1);
+    result.values.resize(groups.size() * groups[0].size());
+    for (std::size_t g = 0; g < groups.size(); ++g)
+      for (std::size_t i = 0; i < groups[g].size(); ++i) result.values[i * groups.size() + g] = groups[g][i];
+    return result;
+  }
+
+  /// How many of the first units make one launch, at least one.
+  std::size_t cuda_batch(std::span<const WorkUnit> units) const {
+    std::size_t size = 0;
+    double coordinates = 0, total = 0;
+    while (size < units.size() && (size == 0 || (coordinates < kCudaCoordinates && total < kCudaCost))) {
+      const Problem& p = problems_[units[size].point];
+      coordinates += static_cast<double>(units[size].count) * p.walkers * p.landscape.dimension;
+      total += cost(units[size].point) * units[size].count;
+      ++size;
+    }
+    return size;
+  }
+
   bool records(O o) const { return std::ranges::count(record_.plan.observables, o) > 0; }
 
   langevin::Plan plan_of(std::size_t point) const {
@@ -427,6 +472,7 @@ class LangevinExperiment : public Experiment {
 
   LangevinRecord record_;
   int threads_;
+  std::optional<CudaDevice> cuda_;  ///< the device, where this runs on one
   std::vector<Problem> problems_;
   std::vector<Basins> basins_;  ///< one per point; none in more than two dimensions
   std::size_t dimension_ = 1;
