@@ -2,8 +2,11 @@
 
 #include <cuda_runtime_api.h>
 
+#include <map>
+#include <mutex>
 #include <span>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "soret/base/cuda.hpp"
@@ -40,5 +43,15 @@ class FormulaKernel {
   cudaLibrary_t library_ = nullptr;
   cudaKernel_t kernel_ = nullptr;
 };
+
+/// The same, compiled and loaded once and kept: for drivers that run the same formulas again and again.
+inline const void* formula_kernel(std::span<const unsigned char> module, const std::string& kernel,
+                                  std::span<const FormulaTree> formulas) {
+  static std::mutex mutex;
+  static std::map<std::tuple<const unsigned char*, std::string, std::string>, FormulaKernel> loaded;
+  const std::lock_guard lock(mutex);
+  return loaded.try_emplace({module.data(), kernel, formula_cuda_source(formulas)}, module, kernel, formulas)
+      .first->second.get();
+}
 
 }  // namespace soret::cuda

@@ -1,7 +1,5 @@
 #include "soret/walk/kicks.hpp"
 
-#include <cmath>
-
 namespace soret::walk {
 namespace {
 
@@ -27,7 +25,7 @@ void widen(LanesU32 words, DoubleLanes (&out)[2]) {
 Kicks::Kicks(const Problem& problem, std::uint32_t first_walker)
     : kick_(problem.kick),
       nu_(problem.degrees_of_freedom),
-      scale_(nu_ > 2 ? std::sqrt((nu_ - 2) / nu_) : 1),
+      scale_(kick_scale(nu_)),
       gammas_(static_cast<std::uint64_t>(problem.gammas())),
       seed_(problem.seed),
       first_walker_(first_walker),

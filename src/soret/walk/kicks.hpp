@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <cmath>
 #include <cstdint>
 
 #include "soret/base/double_math.hpp"
@@ -34,6 +35,11 @@ SORET_HD F centred_uniform(F word) {
 template <class F>
 SORET_HD F student_t(F u, F v, double nu) {
   return sqrt(nu * (exponential((-2 / nu) * logarithm(u)) - 1.0)) * cos_turns(v);
+}
+
+/// What makes the variance of Student's t 1, where it has one.
+inline double kick_scale(double nu) {
+  return nu > 2 ? std::sqrt((nu - 2) / nu) : 1;
 }
 
 class Kicks {
