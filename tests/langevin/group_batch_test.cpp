@@ -21,6 +21,9 @@ BackendUnderTest host(std::size_t free = std::size_t{1} << 30) {
 TEST(GroupBatch, WalksToTheBitsOfTheCpu) {
   walks_to_the_bits_of_the_cpu(host());
 }
+TEST(GroupBatch, WalksOnFormulas) {
+  walks_on_formulas(host());
+}
 TEST(GroupBatch, ServesEveryDimension) {
   serves_every_dimension(host());
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <map>
 #include <span>
@@ -55,6 +56,14 @@ class HostMachine {
       for (int walker = 0; walker < kChunk; ++walker)
         o.count(chunk, walker, [&](int cell) { ++o.counts_of(chunk)[cell]; });
     }
+  }
+  template <class F>
+  void each(std::int64_t n, const F& f, const FormulaTree&) {
+    each(n, f);
+  }
+  template <class L>
+  void look(const Observe<L>& o, const FormulaTree&) {
+    look(o);
   }
   void synchronize() {}
   std::size_t free_memory() const { return free_; }

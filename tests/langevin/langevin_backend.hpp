@@ -58,6 +58,42 @@ inline void walks_to_the_bits_of_the_cpu(const BackendUnderTest& backend) {
   }
 }
 
+inline Plan full_plan(const Problem& p) {
+  Plan plan;
+  plan.records = {0, 1, 7, 20, 21};
+  plan.snapshots = 5;
+  plan.observables = {Observable::covariance, Observable::loss, Observable::autocovariance,
+                      Observable::density, Observable::mean};
+  if (p.landscape.dimension == 2) plan.observables.push_back(Observable::density_2d);
+  if (p.target) {
+    plan.observables.push_back(Observable::survival_time);
+    plan.observables.push_back(Observable::escaped);
+  }
+  plan.histogram = {{{-1.5, -1}, {1.5, 1.2}}, 19, 7};
+  return plan;
+}
+
+/// muParser, a formula's tree and CUDA's functions agree to rounding; the gradient's differences of loss
+/// values multiply it by 10^3, and the trajectories spread it.
+inline void walks_on_formulas(const BackendUnderTest& backend) {
+  for (Problem p : all_problems({formula(1), formula(2)})) {
+    p.walkers = 131;
+    const Walked truth = walk_cpu(p, 2, 9);
+    const Walked got = backend.walk(p, 2, 9);
+    for (std::size_t i = 0; i < truth.w.size(); ++i) ASSERT_NEAR(got.w[i], truth.w[i], 1e-12) << describe(p);
+    Plan plan = full_plan(p);
+    plan.observables = {Observable::loss, Observable::mean, Observable::covariance};
+    const Request request{&p, nullptr, 1, 2};
+    const auto values = backend.observe(plan, {&request, 1}, nullptr);
+    for (std::uint32_t g = 0; g < 2; ++g) {
+      const auto expected = observe_group(p, plan, 1 + g);
+      ASSERT_EQ(values[0][g].size(), expected.size());
+      for (std::size_t i = 0; i < expected.size(); ++i)
+        ASSERT_NEAR(values[0][g][i], expected[i], 1e-12) << describe(p);
+    }
+  }
+}
+
 inline void serves_every_dimension(const BackendUnderTest& backend) {
   for (const int d : {2, 3, 4, 6, 13, 64, 255, 256}) {
     for (const bool diagonal : {true, false}) {
@@ -97,21 +133,6 @@ inline void starts_like_the_cpu(const BackendUnderTest& backend) {
       EXPECT_TRUE(same(backend.walk(p, 1, 5).w, walk_cpu(p, 1, 5).w)) << describe(p);
     }
   }
-}
-
-inline Plan full_plan(const Problem& p) {
-  Plan plan;
-  plan.records = {0, 1, 7, 20, 21};
-  plan.snapshots = 5;
-  plan.observables = {Observable::covariance, Observable::loss, Observable::autocovariance,
-                      Observable::density, Observable::mean};
-  if (p.landscape.dimension == 2) plan.observables.push_back(Observable::density_2d);
-  if (p.target) {
-    plan.observables.push_back(Observable::survival_time);
-    plan.observables.push_back(Observable::escaped);
-  }
-  plan.histogram = {{{-1.5, -1}, {1.5, 1.2}}, 19, 7};
-  return plan;
 }
 
 /// Requests of several groups each, against observe_group() of each.

@@ -9,7 +9,14 @@
 
 #include "soret/base/cuda_device.hpp"
 #include "soret/base/error.hpp"
+#include "soret/base/formula_cuda.hpp"
+#include "soret/langevin/formula_kernels.hpp"
 #include "tests/langevin/langevin_backend.hpp"
+
+#if defined(SORET_HAVE_CUDA)
+extern "C" const unsigned char soret_langevin_formula[];
+extern "C" const unsigned char soret_langevin_formula_end[];
+#endif
 
 namespace soret::langevin {
 namespace {
@@ -30,6 +37,10 @@ class LangevinCuda : public ::testing::Test {
 
 TEST_F(LangevinCuda, WalksToTheBitsOfTheCpu) {
   walks_to_the_bits_of_the_cpu(kCuda);
+}
+TEST_F(LangevinCuda, WalksOnFormulas) {
+  if (const std::string missing = missing_formula_compiler(); !missing.empty()) GTEST_SKIP() << missing;
+  walks_on_formulas(kCuda);
 }
 TEST_F(LangevinCuda, ServesEveryDimension) {
   serves_every_dimension(kCuda);
@@ -64,6 +75,24 @@ TEST_F(LangevinCuda, StopsWhenAsked) {
   });
   EXPECT_THROW(observe_cuda(plan, {&request, 1}, &stop), Stopped);
 }
+
+#if defined(SORET_HAVE_CUDA)
+
+/// Truth: every kernel that the driver may ask for is in the module, and a formula can be linked into it.
+TEST(LangevinFormulaLink, MakesMachineCodeOfEveryKernelWithoutADevice) {
+  if (const std::string missing = missing_formula_compiler(); !missing.empty()) GTEST_SKIP() << missing;
+  const std::span<const unsigned char> module(soret_langevin_formula, soret_langevin_formula_end);
+  const auto link = [&](const std::string& kernel, int dimension) {
+    const FormulaTree tree(formula(dimension).formula, landscape_variables(dimension));
+    EXPECT_GT(link_formulas(module, kernel, {&tree, 1}, 90).size(), 1000U) << kernel;
+  };
+#define SORET_LINK(NAME, F) \
+  link(#NAME, std::string_view(#NAME).find("plane") != std::string_view::npos ? 2 : 1);
+  SORET_FORMULA_KERNELS(SORET_LINK, SORET_LINK)
+#undef SORET_LINK
+}
+
+#endif
 
 TEST(LangevinCudaAbsent, AsksForADeviceInWords) {
   if (find_cuda_device()) GTEST_SKIP() << "there is a CUDA device";

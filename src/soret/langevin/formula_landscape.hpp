@@ -7,20 +7,17 @@
 
 #include "soret/base/double_lanes.hpp"
 #include "soret/base/formula.hpp"
+#include "soret/langevin/linked_formula.hpp"
 
 namespace soret::langevin {
 
-/// A landscape that the user wrote, l(x) or l(x, y), by muParser on the CPU. The gradient is the central
-/// difference of order 4, (8 (l(+d) - l(-d)) - (l(+2d) - l(-2d))) / 12 d with d = 10^-3: exact for quartics
-/// up to rounding (10^-13 of l), wrong by d^4/30 of the fifth derivative elsewhere.
+/// A landscape that the user wrote, l(x) or l(x, y), by muParser on the CPU.
 template <int D>
 class FormulaLandscape {
  public:
   static constexpr int kDimension = D;
-  static constexpr double kStep = 1e-3;
 
-  explicit FormulaLandscape(const std::string& text)
-      : formula_(text, D == 1 ? std::vector<std::string>{"x"} : std::vector<std::string>{"x", "y"}) {}
+  explicit FormulaLandscape(const std::string& text) : formula_(text, landscape_variables(D)) {}
 
   static constexpr int dimension() { return D; }
 
@@ -35,7 +32,7 @@ class FormulaLandscape {
 
   template <class V>
   void gradient(const V* w, V* g) const {
-    constexpr double kOffsets[4] = {-2 * kStep, -kStep, kStep, 2 * kStep};
+    constexpr double kOffsets[4] = {-2 * kFormulaStep, -kFormulaStep, kFormulaStep, 2 * kFormulaStep};
     std::array<V, 4 * D * D> places;  // [coordinate][direction][offset]
     for (int k = 0; k < D; ++k)
       for (int direction = 0; direction < D; ++direction)
@@ -43,10 +40,7 @@ class FormulaLandscape {
           places[(k * D + direction) * 4 + o] = k == direction ? w[k] + kOffsets[o] : w[k];
     std::array<V, 4 * D> l;
     evaluate<V, 4 * D>(places.data(), l.data());
-    for (int k = 0; k < D; ++k) {
-      const V* const at = &l[4 * k];
-      g[k] = (8.0 * (at[2] - at[1]) - (at[3] - at[0])) * (1 / (12 * kStep));
-    }
+    for (int k = 0; k < D; ++k) g[k] = formula_slope(&l[4 * k]);
   }
 
  private:

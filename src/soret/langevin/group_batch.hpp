@@ -7,16 +7,17 @@
 #include <map>
 #include <memory>
 #include <span>
+#include <string>
 #include <tuple>
 #include <utility>
 #include <vector>
 
-#include "soret/base/error.hpp"
+#include "soret/base/formula_tree.hpp"
+#include "soret/langevin/group_kernels.hpp"
+#include "soret/langevin/linked_formula.hpp"
 #include "soret/langevin/observe.hpp"
-#include "soret/langevin/tally.hpp"
 #include "soret/langevin/visit_named.hpp"
 #include "soret/langevin/visit_step.hpp"
-#include "soret/langevin/walker.hpp"
 
 /// Many groups of many problems at once, every walker a thread of its own: what is launched, when, and what
 /// is done with the results. A Machine says where that happens, a CUDA device or, in the tests, plain loops.
@@ -24,148 +25,12 @@
 ///   Buffer<T>            an array in its memory: Buffer(size), Buffer(span), data(), download(count),
 ///                        fill_bytes(byte)
 ///   each(n, f)           f(i) for all i < n, in any order
-///   look(o, groups)      o.sums() and o.counts() of an Observe (below) for every chunk and part
+///   look(o)              o.sums() and o.count() of an Observe for every chunk, part and walker
+///   each(n, f, formula)  the same, where the walkers' landscape is this formula
+///   look(o, formula)
 ///   synchronize()        waits until all that was asked for is done
 ///   free_memory()        in bytes
 namespace soret::langevin {
-
-/// 64 neighbouring walkers of one group, as they lie in the arrays of a batch.
-struct ChunkPlace {
-  int request;
-  int group;                   ///< of the batch
-  std::uint32_t first_walker;  ///< of all groups of the problem
-  int count;                   ///< at most kChunk
-};
-
-/// A problem without its landscape and its scheme.
-struct ProblemView {
-  WalkerSettings settings;
-  StartView start;
-  BasinMap basins;
-  std::int64_t burn_in;  ///< SGD steps
-  int substeps;
-  int dimension;
-
-  /// The substeps before SGD step `step`, which is negative during the burn-in.
-  SORET_HD std::uint64_t substeps_before(std::int64_t step) const {
-    return step + burn_in > 0 ? static_cast<std::uint64_t>(step + burn_in) * substeps : 0;
-  }
-};
-
-/// All walkers of a batch; place i belongs to walker i % kChunk of chunk i / kChunk.
-struct WalkersView {
-  const ChunkPlace* chunks;
-  const ProblemView* problems;  ///< [request]
-  std::int64_t stride;          ///< places
-  double* w;                    ///< [dimension][stride]
-  double* escaped_at;           ///< [stride]
-  double* first;                ///< [stride], w_0 at the first look
-};
-
-struct PlaceWalkers {
-  WalkersView all;
-
-  SORET_HD void operator()(std::int64_t i) const {
-    const ChunkPlace& chunk = all.chunks[i / kChunk];
-    const ProblemView& p = all.problems[chunk.request];
-    place_walker(p.start, p.settings.seed, chunk.first_walker + static_cast<std::uint32_t>(i % kChunk),
-                 p.dimension, {all.w + i, all.stride});
-    all.escaped_at[i] = HUGE_VAL;
-  }
-};
-
-/// SGD steps [from, to), counted from step 0.
-template <class L, class Step>
-struct MoveWalkers {
-  WalkersView all;
-  const L* landscapes;  ///< [request]
-  const Step* steps;    ///< [request]
-  std::int64_t from, to;
-  bool until_escaped;
-
-  SORET_HD void operator()(std::int64_t i) const {
-    const ChunkPlace& chunk = all.chunks[i / kChunk];
-    if (i % kChunk >= chunk.count) return;
-    const ProblemView& p = all.problems[chunk.request];
-    const std::uint64_t begin = p.substeps_before(from);
-    const std::uint64_t end = p.substeps_before(to);
-    double escaped_at = all.escaped_at[i];
-    if (until_escaped && long_escaped(escaped_at, begin, p.settings.burn_in)) return;
-    double w[L::kDimension > 0 ? L::kDimension : kMaxDimension];
-    for (int k = 0; k < p.dimension; ++k) w[k] = all.w[k * all.stride + i];
-    // Copies: a thread has them in registers.
-    const L landscape = landscapes[chunk.request];
-    const Step step = steps[chunk.request];
-    move_walker(landscape, step, p.settings, chunk.first_walker + static_cast<std::uint32_t>(i % kChunk),
-                begin, end, w, escaped_at);
-    for (int k = 0; k < p.dimension; ++k) all.w[k * all.stride + i] = w[k];
-    all.escaped_at[i] = escaped_at;
-  }
-};
-
-struct KeepFirst {
-  WalkersView all;
-  SORET_HD void operator()(std::int64_t i) const { all.first[i] = all.w[i]; }
-};
-
-/// What tally.hpp adds up, for every chunk at one look.
-template <class L>
-struct Observe {
-  WalkersView all;
-  const L* landscapes;  ///< [request]
-  TallyShape shape;
-  std::int64_t step;
-  bool last;
-  std::int64_t chunks;
-  double* partial;             ///< [chunk][slot]
-  unsigned long long* counts;  ///< [group][cell]
-
-  SORET_HD ChunkView view(std::int64_t chunk) const {
-    const ProblemView& p = all.problems[all.chunks[chunk].request];
-    const std::int64_t place = chunk * kChunk;
-    return {all.w + place,
-            static_cast<std::ptrdiff_t>(all.stride),
-            all.chunks[chunk].count,
-            p.start.centre,
-            all.first + place,
-            all.escaped_at + place,
-            static_cast<double>(step) * p.substeps,
-            last};
-  }
-  /// Calls put(sum, x) for every sum of a part, x being what one of the eight lanes adds to `sum`.
-  template <class Put>
-  SORET_HD void sums(std::int64_t chunk, int part, int lane, Put&& put) const {
-    tally_sums<double>(shape, landscapes[all.chunks[chunk].request], view(chunk), part, lane,
-                       [&](int slot, double x) { put(partial + chunk * shape.slots() + slot, x); });
-  }
-  /// Calls add(cell) for what one walker counts in; the group's counts start at counts_of(chunk).
-  template <class Add>
-  SORET_HD void count(std::int64_t chunk, int walker, Add&& add) const {
-    if (walker < all.chunks[chunk].count)
-      tally_counts(shape, all.problems[all.chunks[chunk].request].basins, view(chunk), walker, add);
-  }
-  SORET_HD unsigned long long* counts_of(std::int64_t chunk) const {
-    return counts + static_cast<std::int64_t>(all.chunks[chunk].group) * shape.cells();
-  }
-};
-
-/// The sums of every group at several looks, chunk after chunk.
-struct FoldChunks {
-  const double* partial;      ///< [look][chunk][slot]
-  const std::int64_t* first;  ///< [group + 1], chunks
-  std::int64_t chunks, groups;
-  int slots;
-  double* sums;  ///< [look][group][slot]
-
-  SORET_HD void operator()(std::int64_t i) const {
-    const std::int64_t slot = i % slots;
-    const std::int64_t group = i / slots % groups;
-    const double* const look = partial + i / slots / groups * chunks * slots;
-    double total = 0;
-    for (std::int64_t c = first[group]; c < first[group + 1]; ++c) total += look[c * slots + slot];
-    sums[i] = total;
-  }
-};
 
 /// How many steps are asked for before the host looks at the stop flag: it grows or shrinks until that takes
 /// a fifth of a second, from a single step on, because a step of many walkers may take a noticeable time.
@@ -360,8 +225,8 @@ template <class Machine, class L, class Step>
 class BatchOf final : public Batch<Machine> {
  public:
   BatchOf(Machine& machine, std::span<const Request> requests, std::vector<ProblemView> problems,
-          std::span<const std::any> dynamics)
-      : Batch<Machine>(machine, requests, std::move(problems)) {
+          std::span<const std::any> dynamics, const FormulaTree* formula)
+      : Batch<Machine>(machine, requests, std::move(problems)), formula_(formula) {
     std::vector<L> landscapes;
     std::vector<Step> steps;
     for (const std::any& d : dynamics) {
@@ -374,16 +239,26 @@ class BatchOf final : public Batch<Machine> {
   }
 
   void move(std::int64_t from, std::int64_t to, bool until_escaped) override {
-    this->machine_.each(this->all_.stride, MoveWalkers<L, Step>{this->all_, landscapes_.data(), steps_.data(),
-                                                                from, to, until_escaped});
+    const MoveWalkers<L, Step> f{this->all_, landscapes_.data(), steps_.data(), from, to, until_escaped};
+    if constexpr (kFormula)
+      this->machine_.each(this->all_.stride, f, *formula_);
+    else
+      this->machine_.each(this->all_.stride, f);
   }
 
  private:
+  static constexpr bool kFormula = std::is_same_v<L, LinkedFormula<1>> || std::is_same_v<L, LinkedFormula<2>>;
+
   void add_up(std::int64_t step, bool last, double* partial, unsigned long long* counts) override {
-    this->machine_.look(Observe<L>{this->all_, landscapes_.data(), this->shape_, step, last,
-                                   this->chunk_count_, partial, counts});
+    const Observe<L> o{this->all_, landscapes_.data(), this->shape_, step,
+                       last,       this->chunk_count_, partial,      counts};
+    if constexpr (kFormula)
+      this->machine_.look(o, *formula_);
+    else
+      this->machine_.look(o);
   }
 
+  const FormulaTree* formula_;  ///< null where the landscape is none
   typename Machine::template Buffer<L> landscapes_;
   typename Machine::template Buffer<Step> steps_;
 };
@@ -391,48 +266,59 @@ class BatchOf final : public Batch<Machine> {
 /// Requests that one batch can hold: of the same types, with the same sums.
 template <class Machine>
 struct BatchPlan {
-  using Make = std::unique_ptr<Batch<Machine>> (*)(Machine&, std::span<const Request>,
-                                                   std::vector<ProblemView>, std::span<const std::any>);
-  using Key = std::tuple<Make, int, bool, std::size_t>;
+  using Make = std::unique_ptr<Batch<Machine>> (*)(Machine&, const BatchPlan&);
+  using Key = std::tuple<Make, int, bool, std::size_t, std::string>;
   Key key;
   std::vector<std::size_t> indices{};  ///< of the requests
   std::vector<Request> requests{};
   std::vector<ProblemView> problems{};
   std::vector<std::any> dynamics{};
 
-  std::unique_ptr<Batch<Machine>> make(Machine& machine) const {
-    return std::get<Make>(key)(machine, requests, problems, dynamics);
-  }
+  std::unique_ptr<FormulaTree> formula{};
+
+  /// The plan must outlive the batch.
+  std::unique_ptr<Batch<Machine>> make(Machine& machine) const { return std::get<Make>(key)(machine, *this); }
 };
 
 template <class Machine>
 std::vector<BatchPlan<Machine>> plan_batches(const Numbers<Machine>& numbers,
                                              std::span<const Request> requests) {
-  std::vector<BatchPlan<Machine>> plans;
+  using Of = BatchPlan<Machine>;
+  std::vector<Of> plans;
   for (std::size_t r = 0; r < requests.size(); ++r) {
     const Problem& p = *requests[r].problem;
-    if (p.landscape.kind == Landscape::Kind::formula)
-      throw ConfigError("landscape.kind = formula runs on the CPU; leave --backend out or use --backend cpu");
-    visit_named(p.landscape, numbers.hessian(r), [&](const auto& landscape) {
+    const auto add = [&](const auto& landscape) {
       using L = std::decay_t<decltype(landscape)>;
       visit_step<L>(p, noise_amplitude(p).data(), numbers.amplitude(r), [&](const auto& step) {
         using Step = std::decay_t<decltype(step)>;
-        const typename BatchPlan<Machine>::Make make =
-            [](Machine& machine, std::span<const Request> of, std::vector<ProblemView> problems,
-               std::span<const std::any> dynamics) -> std::unique_ptr<Batch<Machine>> {
-          return std::make_unique<BatchOf<Machine, L, Step>>(machine, of, std::move(problems), dynamics);
+        const typename Of::Make make = [](Machine& machine, const Of& of) -> std::unique_ptr<Batch<Machine>> {
+          return std::make_unique<BatchOf<Machine, L, Step>>(machine, of.requests, of.problems, of.dynamics,
+                                                             of.formula.get());
         };
-        const typename BatchPlan<Machine>::Key key = {
-            make, p.landscape.dimension, p.target.has_value(),
-            requests[r].basins != nullptr ? requests[r].basins->count() : 0};
-        auto found = std::ranges::find(plans, key, &BatchPlan<Machine>::key);
-        if (found == plans.end()) found = plans.insert(plans.end(), BatchPlan<Machine>{.key = key});
+        const typename Of::Key key = {make, p.landscape.dimension, p.target.has_value(),
+                                      requests[r].basins != nullptr ? requests[r].basins->count() : 0,
+                                      p.landscape.formula};
+        auto found = std::ranges::find(plans, key, &Of::key);
+        if (found == plans.end()) {
+          found = plans.insert(plans.end(), Of{.key = key});
+          if (p.landscape.kind == Landscape::Kind::formula)
+            found->formula = std::make_unique<FormulaTree>(p.landscape.formula,
+                                                           landscape_variables(p.landscape.dimension));
+        }
         found->indices.push_back(r);
         found->requests.push_back(requests[r]);
         found->problems.push_back(numbers.view(r, requests[r]));
         found->dynamics.emplace_back(std::pair<L, Step>{landscape, step});
+        if constexpr (requires { landscape.formula; })
+          std::any_cast<std::pair<L, Step>&>(found->dynamics.back()).first.formula = found->formula.get();
       });
-    });
+    };
+    if (p.landscape.kind != Landscape::Kind::formula)
+      visit_named(p.landscape, numbers.hessian(r), add);
+    else if (p.landscape.dimension == 1)
+      add(LinkedFormula<1>{});
+    else
+      add(LinkedFormula<2>{});
   }
   return plans;
 }
@@ -485,7 +371,8 @@ std::vector<std::vector<std::vector<double>>> observe_groups(Machine& machine, c
   std::vector<std::vector<std::vector<double>>> out(requests.size());
   const Plan::Looks looks = plan.looks();
   const Numbers<Machine> numbers(requests);
-  for (const BatchPlan<Machine>& of : plan_batches(numbers, requests)) {
+  const auto plans = plan_batches(numbers, requests);
+  for (const BatchPlan<Machine>& of : plans) {
     std::vector<Summary> summaries;
     for (const Request& r : of.requests)
       for (std::uint32_t g = 0; g < r.groups; ++g) summaries.emplace_back(*r.problem, plan, looks, r.basins);
@@ -505,7 +392,8 @@ template <class Machine>
 Walked walk_group(Machine& machine, const Problem& problem, std::uint32_t group, std::int64_t steps) {
   const Request request{&problem, nullptr, group, 1};
   const Numbers<Machine> numbers({&request, 1});
-  const auto batch = plan_batches(numbers, std::span<const Request>(&request, 1)).front().make(machine);
+  const auto plans = plan_batches(numbers, std::span<const Request>(&request, 1));
+  const auto batch = plans.front().make(machine);
   // In two launches, so that the seam between them is tested.
   const std::int64_t middle = batch->start() + (steps - batch->start()) / 2;
   batch->move(batch->start(), middle, false);

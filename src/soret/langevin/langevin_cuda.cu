@@ -1,70 +1,35 @@
 #include "soret/base/cuda.hpp"
 #include "soret/base/cuda_device.hpp"
+#include "soret/base/formula_library.hpp"
+#include "soret/langevin/device_kernels.hpp"
+#include "soret/langevin/formula_kernels.hpp"
 #include "soret/langevin/group_batch.hpp"
 #include "soret/langevin/langevin_cuda.hpp"
+
+/// langevin_formula.cuh, compiled.
+extern "C" const unsigned char soret_langevin_formula[];
+extern "C" const unsigned char soret_langevin_formula_end[];
 
 namespace soret::langevin {
 namespace {
 
-constexpr int kBlock = 128;
-/// Teams of eight lanes that observe a chunk each.
-constexpr int kLookBlock = 256;
-constexpr int kTeams = kLookBlock / kTallyRows;
-/// Bytes of counts that a block keeps in shared memory; more are counted in global memory at once.
-constexpr std::size_t kSharedCounts = 48 * 1024;
-
 template <class F>
-__global__ void __launch_bounds__(kBlock) each_place(F f, std::int64_t n) {
-  const std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * kBlock + threadIdx.x;
-  if (i < n) f(i);
+__global__ void __launch_bounds__(kBlock) each_kernel(F f, std::int64_t n) {
+  on_place(f, n);
 }
-
-/// The sum over the eight lanes of a chunk, as the tree of sum(DoubleLanes).
-__device__ double over_lanes(double x) {
-  const unsigned mask = 0xffU << (threadIdx.x % 32 / kTallyRows * kTallyRows);
-  for (int distance = kTallyRows / 2; distance > 0; distance /= 2) x = x + __shfl_xor_sync(mask, x, distance);
-  return x;
-}
-
-/// Part blockIdx.y of the sums of kTeams chunks, and with part 0 their counts.
 template <class L>
-__global__ void __launch_bounds__(kLookBlock) look_at_chunks(Observe<L> o, bool shared_counts) {
-  extern __shared__ unsigned counts[];
-  const std::int64_t first = static_cast<std::int64_t>(blockIdx.x) * kTeams;
-  const std::int64_t last = first + kTeams < o.chunks ? first + kTeams - 1 : o.chunks - 1;
-  const std::int64_t chunk = first + threadIdx.x / kTallyRows;
-  const int lane = static_cast<int>(threadIdx.x) % kTallyRows;
-  if (chunk < o.chunks)
-    o.sums(chunk, static_cast<int>(blockIdx.y), lane, [&](double* to, double x) {
-      const double sum = over_lanes(x);
-      if (lane == 0) *to = sum;
-    });
-  if (blockIdx.y > 0 || o.shape.cells() == 0) return;
-
-  // The block's own counts, if all its chunks belong to one group.
-  const bool shared = shared_counts && o.all.chunks[first].group == o.all.chunks[last].group;
-  const int cells = o.shape.cells();
-  if (shared) {
-    for (int i = threadIdx.x; i < cells; i += kLookBlock) counts[i] = 0;
-    __syncthreads();
-  }
-  if (chunk < o.chunks) {
-    unsigned long long* const global = o.counts_of(chunk);
-    for (int walker = lane; walker < kChunk; walker += kTallyRows)
-      o.count(chunk, walker, [&](int cell) {
-        if (shared)
-          atomicAdd(&counts[cell], 1U);
-        else
-          atomicAdd(&global[cell], 1ULL);
-      });
-  }
-  if (shared) {
-    __syncthreads();
-    unsigned long long* const global = o.counts_of(first);
-    for (int i = threadIdx.x; i < cells; i += kLookBlock)
-      if (counts[i] > 0) atomicAdd(&global[i], static_cast<unsigned long long>(counts[i]));
-  }
+__global__ void __launch_bounds__(kLookBlock) look_kernel(Observe<L> o, bool shared_counts) {
+  look_at_chunks(o, shared_counts);
 }
+
+/// The kernel of langevin_formula.cuh that takes an F.
+template <class F>
+inline constexpr const char* kFormulaKernel = nullptr;
+#define SORET_NAME(NAME, F) \
+  template <>               \
+  inline constexpr const char* kFormulaKernel<F> = #NAME;
+SORET_FORMULA_KERNELS(SORET_NAME, SORET_NAME)
+#undef SORET_NAME
 
 /// The first CUDA device, as group_batch.hpp wants it.
 class Device {
@@ -75,19 +40,53 @@ class Device {
   template <class F>
   void each(std::int64_t n, const F& f) {
     if (n == 0) return;
-    each_place<<<static_cast<unsigned>((n + kBlock - 1) / kBlock), kBlock>>>(f, n);
+    each_kernel<<<places(n), kBlock>>>(f, n);
     SORET_CUDA_CHECK(cudaGetLastError());
+  }
+  template <class F>
+  void each(std::int64_t n, F f, const FormulaTree& formula) {
+    launch<F>(formula, places(n), kBlock, 0, &f, &n);
   }
   template <class L>
   void look(const Observe<L>& o) {
-    const std::size_t bytes = sizeof(unsigned) * o.shape.cells();
-    const bool shared = bytes <= kSharedCounts;
-    const dim3 blocks(static_cast<unsigned>((o.chunks + kTeams - 1) / kTeams), o.shape.parts());
-    look_at_chunks<<<blocks, kLookBlock, shared ? bytes : 0>>>(o, shared);
+    const std::size_t bytes = shared_bytes(o.shape);
+    look_kernel<<<looks(o), kLookBlock, bytes>>>(o, bytes > 0);
     SORET_CUDA_CHECK(cudaGetLastError());
+  }
+  template <class L>
+  void look(Observe<L> o, const FormulaTree& formula) {
+    const std::size_t bytes = shared_bytes(o.shape);
+    bool shared = bytes > 0;
+    launch<Observe<L>>(formula, looks(o), kLookBlock, bytes, &o, &shared);
   }
   void synchronize() { SORET_CUDA_CHECK(cudaDeviceSynchronize()); }
   std::size_t free_memory() const { return cuda::free_memory(); }
+
+ private:
+  static dim3 places(std::int64_t n) { return static_cast<unsigned>((n + kBlock - 1) / kBlock); }
+  template <class L>
+  static dim3 looks(const Observe<L>& o) {
+    return dim3(static_cast<unsigned>((o.chunks + kTeams - 1) / kTeams), o.shape.parts());
+  }
+  static std::size_t shared_bytes(const TallyShape& shape) {
+    const std::size_t bytes = sizeof(unsigned) * shape.cells();
+    return bytes <= kSharedCounts ? bytes : 0;
+  }
+
+  /// Launches the kernel that takes an F, with the formula linked into it.
+  template <class F>
+  void launch(const FormulaTree& formula, dim3 blocks, int threads, std::size_t shared, F* first,
+              void* second) {
+    // Compiled once in the life of the process.
+    static std::map<std::string, cuda::FormulaKernel> linked;
+    const auto [found, fresh] =
+        linked.try_emplace(kFormulaKernel<F> + (" " + formula.source()),
+                           std::span(soret_langevin_formula, soret_langevin_formula_end), kFormulaKernel<F>,
+                           std::span<const FormulaTree>(&formula, 1));
+    void* arguments[] = {first, second};
+    SORET_CUDA_CHECK(
+        cudaLaunchKernel(found->second.get(), blocks, dim3(threads), arguments, shared, nullptr));
+  }
 };
 
 }  // namespace
