@@ -61,19 +61,13 @@ double oracle_walk(const Problem& p, std::uint32_t walker, std::int64_t steps) {
   return w[0];
 }
 
-void verify(Problem p, const char* what) {
-  constexpr std::int64_t kSteps = 50;
-  p.walkers = 37;
-  const std::array<std::int64_t, 1> steps = {kSteps};
-  langevin::run_group(p, 1, steps, [&](const langevin::Sample& s) {
-    for (int i = 0; i < s.count; ++i) {
-      const double truth = oracle_walk(p, p.walkers + s.first + static_cast<std::uint32_t>(i), kSteps);
-      // Roundings of order 1e-16 per step grow at most as exp(|curvature| t) = e^4 here.
-      if (!(std::abs(s.w[i] - truth) <= 1e-12))
-        throw RunError(fmt::format("bench langevin: {}: walker {} is at {} instead of {} after {} steps",
-                                   what, s.first + static_cast<std::uint32_t>(i), s.w[i], truth, kSteps));
-    }
-  });
+/// Coordinate 0 of every walker, by the CPU's driver.
+std::vector<double> walk_cpu(const Problem& p, std::uint32_t group, std::int64_t steps) {
+  std::vector<double> w(p.walkers);
+  const std::array<std::int64_t, 1> when = {steps};
+  langevin::run_group(p, group, when,
+                      [&](const langevin::Sample& s) { std::copy_n(s.w, s.count, w.begin() + s.first); });
+  return w;
 }
 
 /// Walker-steps per second of all threads together; each runs one group.
@@ -147,26 +141,37 @@ Landscape wells() {
 
 }  // namespace
 
+std::vector<LangevinCase> langevin_cases() {
+  return {
+      {"double_well euler_maruyama", problem(double_well(), Scheme::euler_maruyama), 50'000},
+      {"double_well heun", problem(double_well(), Scheme::heun), 50'000},
+      {"wells heun", problem(wells(), Scheme::heun), 10'000},
+      {"mueller_brown heun", problem(mueller_brown(), Scheme::heun), 5'000},
+      {"quadratic 16 euler_maruyama", problem(quadratic(16), Scheme::euler_maruyama), 2'000},
+  };
+}
+
+void verify(Problem p, const CoordinateOfWalkers& walk, const std::string& what) {
+  constexpr std::int64_t kSteps = 50;
+  p.walkers = 37;
+  const std::vector<double> w = walk(p, 1, kSteps);
+  for (std::uint32_t i = 0; i < p.walkers; ++i) {
+    const double truth = oracle_walk(p, p.walkers + i, kSteps);
+    // Roundings of order 1e-16 per step grow at most as exp(|curvature| t) = e^4 here.
+    if (!(std::abs(w[i] - truth) <= 1e-12))
+      throw RunError(fmt::format("bench langevin: {}: walker {} is at {} instead of {} after {} steps", what,
+                                 i, w[i], truth, kSteps));
+  }
+}
+
 nlohmann::json langevin() {
-  struct Case {
-    const char* name;
-    Landscape landscape;
-    Scheme scheme;
-    std::int64_t steps;
-  };
   const int threads = omp_get_max_threads();
-  const std::vector<Case> all = {
-      {"double_well euler_maruyama", double_well(), Scheme::euler_maruyama, 50'000},
-      {"double_well heun", double_well(), Scheme::heun, 50'000},
-      {"wells heun", wells(), Scheme::heun, 10'000},
-      {"mueller_brown heun", mueller_brown(), Scheme::heun, 5'000},
-      {"quadratic 16 euler_maruyama", quadratic(16), Scheme::euler_maruyama, 2'000},
-  };
+  const std::vector<LangevinCase> all = langevin_cases();
   constexpr std::uint32_t kWalkers = 2048;
   nlohmann::json cases = nlohmann::json::array();
-  for (const Case& c : all) {
-    const Problem p = problem(c.landscape, c.scheme);
-    verify(p, c.name);
+  for (const LangevinCase& c : all) {
+    const Problem& p = c.problem;
+    verify(p, walk_cpu, c.name);
     std::vector<double> rates, plain, normals, speedups;
     for (int repeat = 0; repeat < kRepeats; ++repeat) {
       rates.push_back(rate(p, threads, kWalkers, c.steps));
@@ -180,7 +185,7 @@ nlohmann::json langevin() {
         {"case", c.name},
         {"walker_steps_per_second", median(rates)},
         {"walker_steps_per_second_per_thread", median(rates) / threads},
-        {"fraction_of_normals_rate", median(rates) * c.landscape.dimension / median(normals)},
+        {"fraction_of_normals_rate", median(rates) * p.landscape.dimension / median(normals)},
     };
     if (!plain.empty()) {
       row["plain_loop_walker_steps_per_second"] = median(plain);

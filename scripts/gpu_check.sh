@@ -51,6 +51,7 @@ bench() {
   fi
 }
 cuda=$(bench two_layer_cuda) || failed=1
+langevin=$(bench langevin_cuda) || failed=1
 cpu=$(bench two_layer) || failed=1
 
 cat >"$out" <<JSON
@@ -60,6 +61,7 @@ cat >"$out" <<JSON
   "date": "$date",
   "passed": $([ "$failed" = 0 ] && echo true || echo false),
   "bench_cuda": $cuda,
+  "bench_langevin_cuda": $langevin,
   "bench_cpu": $cpu,
   "tests": [$tests]
 }
