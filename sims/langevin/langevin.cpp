@@ -12,6 +12,7 @@
 #include "sims/option_table.hpp"
 #include "soret/base/cuda_device.hpp"
 #include "soret/base/error.hpp"
+#include "soret/base/formula_cuda.hpp"
 #include "soret/base/machine.hpp"
 #include "soret/langevin/equilibrium.hpp"
 #include "soret/langevin/langevin_cuda.hpp"
@@ -97,6 +98,10 @@ class LangevinExperiment : public Experiment {
       LangevinPoint point = langevin_point(plan.at(i), &box);
       problems_.push_back(std::move(point.problem));
     }
+    const bool formulas = std::ranges::any_of(
+        problems_, [](const Problem& p) { return p.landscape.kind == langevin::Landscape::Kind::formula; });
+    if (backend.kind == Backend::Kind::automatic && formulas && !missing_formula_compiler().empty())
+      cuda_.reset();
     dimension_ = static_cast<std::size_t>(problems_[0].landscape.dimension);
     for (const Problem& p : problems_) check(p);
     if (dimension_ <= 2)
