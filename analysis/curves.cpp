@@ -8,6 +8,7 @@
 #include <set>
 #include <span>
 
+#include "analysis/scan_axes.hpp"
 #include "soret/base/error.hpp"
 #include "soret/base/text.hpp"
 
@@ -16,66 +17,6 @@ namespace {
 
 using store::Dataset;
 using store::Variable;
-
-/// A coordinate of the scan.
-struct ScanAxis {
-  std::string name;
-  std::string unit;
-  std::vector<double> values;      ///< [point]; empty for a text axis
-  std::vector<std::string> texts;  ///< [point]; empty for a numeric axis
-
-  bool is_text() const { return !texts.empty(); }
-  std::string at(std::size_t point) const {
-    return fmt::format("{} = {}", name, is_text() ? texts[point] : shortest(values[point]));
-  }
-};
-
-std::string text_attribute(const Variable& variable, const std::string& name, const std::string& otherwise) {
-  const auto found = variable.attributes.find(name);
-  if (found == variable.attributes.end()) return otherwise;
-  const auto* text = std::get_if<std::string>(&found->second);
-  return text && !text->empty() ? *text : otherwise;
-}
-
-std::vector<double> as_reals(const Variable& variable) {
-  if (const auto* integers = std::get_if<std::vector<std::int64_t>>(&variable.data))
-    return {integers->begin(), integers->end()};
-  return variable.reals();
-}
-
-/// Spreads a coordinate over all scan points: the dimension has `extent` places, each held for `stride`
-/// points.
-ScanAxis scan_axis(const Variable& variable, std::size_t points, std::size_t extent, std::size_t stride) {
-  ScanAxis axis{variable.name, text_attribute(variable, "units", "1"), {}, {}};
-  const auto spread = [&](const auto& coordinate, auto& over_points) {
-    for (std::size_t p = 0; p < points; ++p) over_points.push_back(coordinate.at(p / stride % extent));
-  };
-  if (std::holds_alternative<std::vector<std::string>>(variable.data))
-    spread(variable.texts(), axis.texts);
-  else
-    spread(as_reals(variable), axis.values);
-  return axis;
-}
-
-/// In a zipped scan every axis lies over the one dimension `point`, marked by the config key it stands for;
-/// otherwise each axis is a dimension.
-std::vector<ScanAxis> scan_axes(const Dataset& file, std::span<const std::string> dimensions,
-                                std::size_t points) {
-  std::vector<ScanAxis> axes;
-  std::size_t stride = points;
-  for (const auto& dimension : dimensions) {
-    const std::size_t extent = file.size(dimension);
-    stride /= extent;
-    if (dimension != "point") {
-      axes.push_back(scan_axis(file.at(dimension), points, extent, stride));
-      continue;
-    }
-    for (const auto& variable : file.variables)
-      if (variable.dimensions == std::vector<std::string>{"point"} && variable.attributes.contains("key"))
-        axes.push_back(scan_axis(variable, points, extent, stride));
-  }
-  return axes;
-}
 
 /// "key = 0.05" lines of the resolved config; a key with several values is an axis and no constant.
 std::map<std::string, double> config_constants(const store::Attributes& attributes) {
@@ -159,9 +100,8 @@ Curves make_family(Curves family, const Records& records, const std::vector<Scan
   std::vector<const ScanAxis*> keys;
   for (const auto& axis : axes) {
     if (axis.is_text()) continue;
-    const double first = axis.values[points.front()];
-    if (std::all_of(points.begin(), points.end(), [&](std::size_t p) { return axis.values[p] == first; })) {
-      family.constants[axis.name] = first;
+    if (!axis.varies(points)) {
+      family.constants[axis.name] = axis.values[points.front()];
       continue;
     }
     family.constants.erase(axis.name);
@@ -235,10 +175,9 @@ std::vector<Curves> extract_curves(const Dataset& file, const std::string& obser
                     observable, fmt::join(variable.dimensions, ", "), fmt::join(drawable, ", ")));
 
   const std::span<const std::string> dimensions(variable.dimensions.data(), variable.dimensions.size() - 1);
-  std::size_t points = 1;
-  for (const auto& dimension : dimensions) points *= file.size(dimension);
+  const std::size_t points = point_count(file, dimensions);
   const Records records(file, observable, points);
-  const auto axes = scan_axes(file, dimensions, points);
+  const auto axes = scan_axes(file, dimensions);
 
   Curves common;
   common.observable = observable;

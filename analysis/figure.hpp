@@ -1,36 +1,39 @@
 #pragma once
 
 #include <filesystem>
-#include <optional>
+#include <functional>
 #include <span>
 #include <string>
 
-#include "analysis/collapse.hpp"
-#include "analysis/curves.hpp"
-
-/// Figures of result files, drawn by gnuplot in the manner of seed 002 Fig. 2.
+/// A figure: parts beside and below one another, each of which writes gnuplot commands for its own panels.
 namespace soret::analysis {
 
-/// What a row shows: the curves against raw steps, against time rescaled by stated exponents (eta, or 1/|B|
-/// where the learning rate does not vary) and against time rescaled by the best exponents; or one of them.
-enum class Panels { all, step, rescaled };
+/// Where a part stands in the figure, in inches.
+struct Canvas {
+  double width, height;  ///< of the whole figure
+  double left, top;      ///< upper left corner of the part, from that of the figure
+  std::string data;      ///< names of the part's data blocks begin with it: "$p0"
 
-/// One observable of one group. Without a collapse only raw steps can be shown.
-struct FigureRow {
-  Curves curves;
-  std::optional<CollapseResult> collapse{};
-  std::string label{};  ///< says which file or group, where there are several
+  /// gnuplot's screen coordinates of a place in the part.
+  double x(double from_left) const { return (left + from_left) / width; }
+  double y(double from_top) const { return 1 - (top + from_top) / height; }
 };
 
-/// The gnuplot script of a figure; its terminal writes to standard output. Every curve has a band of one
-/// standard error; curves differ in colour (Okabe & Ito's palette), dash and symbol, so that neither colour
-/// blindness nor a grey print hides which is which. Rescaled panels end where the shortest rescaled curve
-/// does. `extension` is ".png", ".svg" or ".pdf". Throws ConfigError for another one, for no rows, and for
-/// Panels::rescaled on a row without a collapse.
-std::string figure_script(std::span<const FigureRow> rows, Panels panels, const std::string& extension);
+struct Part {
+  double width, height;  ///< inches
+  /// Appends its data blocks, which stand before all panels, and its panels.
+  std::function<void(const Canvas& canvas, std::string& data, std::string& panels)> write;
+};
+
+/// The gnuplot script of a figure; its terminal writes to standard output. `extension` is ".png", ".svg" or
+/// ".pdf". Throws ConfigError for another one and for no parts.
+std::string figure_script(std::span<const Part> parts, const std::string& extension);
+
+/// Throws ConfigError unless the extension is one that figure_script() takes.
+void check_figure_format(const std::string& extension);
 
 /// Draws a figure into a file, replaced as a whole; its extension says in which format. Throws as
 /// figure_script(), and RunError if gnuplot is missing or fails or the file cannot be written.
-void draw(std::span<const FigureRow> rows, Panels panels, const std::filesystem::path& output);
+void draw(std::span<const Part> parts, const std::filesystem::path& output);
 
 }  // namespace soret::analysis

@@ -1,12 +1,17 @@
-#include <fmt/core.h>
+#include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "analysis/collapse.hpp"
+#include "analysis/collapse_figure.hpp"
+#include "analysis/comparison.hpp"
+#include "analysis/comparison_figure.hpp"
 #include "analysis/curves.hpp"
-#include "analysis/figure.hpp"
 #include "sims/cli/arguments.hpp"
+#include "sims/cli/output.hpp"
 #include "soret/base/error.hpp"
+#include "soret/base/text.hpp"
 #include "soret/store/result_file.hpp"
 
 namespace soret::cli {
@@ -17,15 +22,110 @@ using namespace analysis;
 constexpr Usage kUsage{
     .synopsis = "soret plot FILE.h5... -o FIG.{png,svg,pdf} [options]",
     .about =
-        "Draws curves with error bands, a row per observable: against the step, against time rescaled by\n"
-        "the learning rate, and against time rescaled by the best exponents (see soret collapse), which\n"
-        "stand in the title with their 95% intervals.",
+        "Draws what was measured beside what is predicted: points with error bars, a line per law with its\n"
+        "chi-square per degree of freedom, residuals in standard errors below. A quantity is drawn over its\n"
+        "own further dimension (position, basin: a panel per scan point), or over the step, or over a scan\n"
+        "axis; two dimensions make a map. Curves over the step that no law predicts are drawn against the\n"
+        "step, against time rescaled by the learning rate, and against time rescaled by the best exponents\n"
+        "(see soret collapse), which stand in the title with their 95% intervals. Several files are drawn\n"
+        "over one another where they share quantity and axis.",
     .examples =
-        "  soret plot results/quickstart.h5 --observable activation_rate -o activation_rate.png\n"
+        "  soret plot results/conventions_reflecting.h5 -o conventions.png\n"
+        "  soret plot results/relaxation.h5 --observable flux --step 150,600,3000 -o flux.png\n"
+        "  soret plot results/langevin_escape.h5 --x 1/temperature --log y -o escape.pdf\n"
+        "  soret plot results/noise_scale.h5 --observable covariance_trace \\\n"
+        "      --x data.training_samples/sgd.batch_size --at learning_rate=0.05 -o covariance.png\n"
         "  soret plot a.h5 b.h5 --observable v_norm --x step -o v_norm.pdf",
     .word = "FILE.h5",
     .fewest = 1,
     .most = 1000};
+
+struct Request {
+  std::vector<std::string> quantities;  ///< empty: first_quantities()
+  ComparisonRequest comparison;         ///< without a quantity
+  LogScales scales;
+  CollapseOptions collapse;
+
+  /// Panels of the collapse, which knows nothing of the other options.
+  bool allows_collapse() const {
+    return comparison.chosen.empty() && comparison.steps.empty() && !scales.x && !scales.y;
+  }
+};
+
+/// A file and how the figure calls it.
+struct NamedFile {
+  std::string name;
+  store::Dataset data;
+};
+
+struct Drawing {
+  std::vector<Part> parts;
+  nlohmann::json report = nlohmann::json::array();
+};
+
+std::map<std::string, std::string> parse_choices(const std::vector<std::string>& texts) {
+  std::map<std::string, std::string> choices;
+  for (const auto& text : texts)
+    for (const auto& word : split_words(text, ",")) {
+      const auto equals = word.find('=');
+      const std::string key(trim(word.substr(0, equals)));
+      if (equals == std::string::npos || key.empty())
+        usage_error(kUsage,
+                    fmt::format("--at {}: write KEY=VALUE, for example --at learning_rate=0.05", word));
+      choices[key] = trim(word.substr(equals + 1));
+    }
+  return choices;
+}
+
+std::vector<std::int64_t> parse_steps(const std::string& text) {
+  std::vector<std::int64_t> steps;
+  for (const auto& word : split_words(text)) {
+    const auto step = parse_integer(word);
+    if (!step)
+      usage_error(kUsage,
+                  fmt::format("--step {}: '{}' is no step; write --step 100 or --step 100,500", text, word));
+    if (std::ranges::find(steps, *step) == steps.end()) steps.push_back(*step);
+  }
+  return steps;
+}
+
+LogScales parse_scales(const std::string& text) {
+  LogScales scales{.x = false, .y = false};
+  for (const auto& word : split_words(text)) {
+    require_choice(kUsage, "--log", word, {"x", "y", "none"});
+    if (word == "x") scales.x = true;
+    if (word == "y") scales.y = true;
+  }
+  return scales;
+}
+
+Request read_request(const Arguments& arguments) {
+  Request request;
+  request.quantities = arguments.get<std::vector<std::string>>("observable");
+  request.comparison.x = arguments.get("x");
+  request.comparison.chosen = parse_choices(arguments.get<std::vector<std::string>>("at"));
+  request.comparison.steps = parse_steps(arguments.get("step"));
+  if (arguments.has("log")) request.scales = parse_scales(arguments.get("log"));
+  if (arguments.has("window")) request.collapse.window = parse_window(arguments.get("window"));
+  if (arguments.has("rescale"))
+    request.collapse.fixed = parse_assignments(arguments.get("rescale"), "--rescale");
+  return request;
+}
+
+void note(const std::string& quantity, const std::vector<std::string>& notes) {
+  for (const auto& text : notes) fmt::print(stderr, "{}: {}\n", quantity, text);
+}
+
+// ---- Curves over the step, collapsed ----
+
+/// Whether a quantity is drawn as curves over the step in raw and rescaled time.
+bool is_collapse(const NamedFile& file, const std::string& quantity, const Request& request) {
+  if (request.comparison.x == "rescaled") return true;
+  if (!request.allows_collapse() || (!request.comparison.x.empty() && request.comparison.x != "step"))
+    return false;
+  const auto curves = curve_observables(file.data);
+  return std::ranges::find(curves, quantity) != curves.end() && predictions_of(file.data, quantity).empty();
+}
 
 /// The best collapse; nullopt, with a note, where the curves cannot be collapsed but raw ones can be drawn.
 std::optional<CollapseResult> try_collapse(const Curves& curves, const CollapseOptions& options,
@@ -40,24 +140,85 @@ std::optional<CollapseResult> try_collapse(const Curves& curves, const CollapseO
   }
 }
 
-/// One row per observable and group of a file.
-void append_rows(const std::string& name, const Arguments& arguments, const CollapseOptions& options,
-                 Panels panels, std::vector<FigureRow>& rows) {
-  const store::Dataset file = store::read(name);
-  if (!file.find("finished"))
-    throw InputError(fmt::format("{}: not the result of `soret run`: it has no variable 'finished'", name));
-  auto wanted = arguments.get<std::vector<std::string>>("observable");
-  if (wanted.empty()) wanted = curve_observables(file);
-  for (const auto& observable : wanted) {
-    for (auto& curves : extract_curves(file, observable)) {
-      std::string label = arguments.words.size() > 1 ? std::filesystem::path(name).stem().string() : "";
-      if (!curves.group.empty()) label.append(label.empty() ? "" : ", ").append(curves.group);
-      for (const auto& skipped : curves.skipped)
-        fmt::print(stderr, "{}: left out: {}\n", curves.observable, skipped);
-      auto result = try_collapse(curves, options, panels);
-      rows.push_back({std::move(curves), std::move(result), std::move(label)});
-    }
+/// A row per group.
+void draw_collapse(const NamedFile& file, const std::string& quantity, bool label_file,
+                   const Request& request, Drawing& drawing) {
+  const auto& x = request.comparison.x;
+  const Panels panels = x.empty() ? Panels::all : x == "step" ? Panels::step : Panels::rescaled;
+  for (auto& curves : extract_curves(file.data, quantity)) {
+    std::string label = label_file ? file.name : "";
+    if (!curves.group.empty()) label.append(label.empty() ? "" : ", ").append(curves.group);
+    for (const auto& skipped : curves.skipped) note(quantity, {"left out: " + skipped});
+    const auto result = try_collapse(curves, request.collapse, panels);
+    nlohmann::json one{{"quantity", quantity},
+                       {"over", panels == Panels::rescaled ? "rescaled step" : "step"}};
+    if (!label.empty()) one["label"] = label;
+    one["curves"] = curves.curves.size();
+    if (result) one["exponents"] = exponents_json(result->best.exponents);
+    drawing.report.push_back(std::move(one));
+    drawing.parts.push_back(collapse_part({std::move(curves), result, std::move(label)}, panels));
   }
+}
+
+// ---- Measured beside predicted ----
+
+void draw_comparisons(std::span<const NamedFile> files, const std::string& quantity, const Request& request,
+                      Drawing& drawing) {
+  ComparisonRequest wanted = request.comparison;
+  wanted.quantity = quantity;
+  std::vector<std::vector<Comparison>> together;
+  std::vector<std::vector<std::string>> names;
+  for (const auto& file : files) {
+    auto comparison = compare(file.data, wanted);
+    const auto fits = std::ranges::find_if(
+        together, [&](const auto& group) { return overlayable(group.front(), comparison); });
+    const auto group = static_cast<std::size_t>(fits - together.begin());
+    if (fits == together.end()) {
+      together.emplace_back();
+      names.emplace_back();
+    }
+    together[group].push_back(std::move(comparison));
+    names[group].push_back(file.name);
+  }
+  for (std::size_t group = 0; group < together.size(); ++group) {
+    const Comparison shown = files.size() == 1 ? together[group][0] : overlay(together[group], names[group]);
+    note(quantity, shown.notes);
+    drawing.parts.push_back(comparison_part(shown, request.scales));
+    drawing.report.push_back(comparison_json(shown));
+  }
+}
+
+// ---- All ----
+
+std::vector<NamedFile> read_files(const std::vector<std::string>& names) {
+  std::vector<NamedFile> files;
+  for (const auto& name : names) {
+    files.push_back({std::filesystem::path(name).stem().string(), store::read(name)});
+    if (!files.back().data.find("finished"))
+      throw InputError(fmt::format("{}: not the result of `soret run`: it has no variable 'finished'", name));
+  }
+  return files;
+}
+
+/// Of all files, in the order of their first appearance.
+std::vector<std::string> wanted_quantities(const std::vector<NamedFile>& files, const Request& request) {
+  if (!request.quantities.empty()) return request.quantities;
+  std::vector<std::string> wanted;
+  for (const auto& file : files) {
+    auto candidates = first_quantities(file.data);
+    if (request.comparison.x == "rescaled") candidates = curve_observables(file.data);
+    for (auto& quantity : candidates)
+      if (std::ranges::find(wanted, quantity) == wanted.end()) wanted.push_back(std::move(quantity));
+  }
+  return wanted;
+}
+
+/// Those that hold a quantity; all if none does, so that the first one says what there is.
+std::vector<NamedFile> holders(const std::vector<NamedFile>& files, const std::string& quantity) {
+  std::vector<NamedFile> some;
+  for (const auto& file : files)
+    if (file.data.find(quantity)) some.push_back(file);
+  return some.empty() ? files : some;
 }
 
 }  // namespace
@@ -66,29 +227,43 @@ void plot(const Words& words) {
   po::options_description options;
   options.add_options()  //
       ("observable", po::value<std::vector<std::string>>()->composing()->value_name("NAME"),
-       "what to draw; may be repeated; default all curves over the step")  //
-      ("x", po::value<std::string>()->value_name("step|rescaled"),
-       "draw against one of them only; default both, and time rescaled by the learning rate")    //
-      ("window", po::value<std::string>()->value_name("A:B"), "as for soret collapse")           //
-      ("rescale", po::value<std::string>()->value_name("KEY=EXP,..."), "as for soret collapse")  //
-      ("output,o", po::value<std::string>()->value_name("FIG"), "the figure; .png, .svg or .pdf");
+       "what to draw, an observable or a derived quantity; may be repeated; default what is predicted, else "
+       "all curves over the step")  //
+      ("x", po::value<std::string>()->value_name("X"),
+       "draw over this: step, rescaled (see soret collapse), a dimension of the quantity, a scan axis, or a "
+       "formula of axes, numbers of the config and quantities, as 1/temperature")  //
+      ("step", po::value<std::string>()->value_name("N,..."),
+       "the records that are drawn over anything but the step; default the last")  //
+      ("at", po::value<std::vector<std::string>>()->composing()->value_name("KEY=VALUE,..."),
+       "only this value of a scan axis or of a dimension")  //
+      ("log", po::value<std::string>()->value_name("x,y|none"),
+       "the logarithmic axes; zeros are left out; default by the span of the numbers")             //
+      ("window", po::value<std::string>()->value_name("A:B"), "as for soret collapse")             //
+      ("rescale", po::value<std::string>()->value_name("KEY=EXP,..."), "as for soret collapse")    //
+      ("output,o", po::value<std::string>()->value_name("FIG"), "the figure; .png, .svg or .pdf")  //
+      ("json", po::bool_switch(), "report what was drawn, with chi-squares, as one JSON object");
   const auto arguments = read_arguments(kUsage, options, words);
   if (!arguments) return;
   if (!arguments->has("output")) usage_error(kUsage, "-o FIG.{png,svg,pdf} is missing");
+  const std::filesystem::path output = arguments->get("output");
+  check_figure_format(output.extension().string());
 
-  Panels panels = Panels::all;
-  if (arguments->has("x")) {
-    require_choice(kUsage, "--x", arguments->get("x"), {"step", "rescaled"});
-    panels = arguments->get("x") == "step" ? Panels::step : Panels::rescaled;
+  const Request request = read_request(*arguments);
+  const auto files = read_files(arguments->words);
+  Drawing drawing;
+  for (const auto& quantity : wanted_quantities(files, request)) {
+    const auto with = holders(files, quantity);
+    // Collapses of several files are fits of their own, below one another.
+    if (is_collapse(with[0], quantity, request) && (with.size() == 1 || request.comparison.x == "rescaled"))
+      for (const auto& file : with) draw_collapse(file, quantity, files.size() > 1, request, drawing);
+    else
+      draw_comparisons(with, quantity, request, drawing);
   }
-  CollapseOptions request;
-  if (arguments->has("window")) request.window = parse_window(arguments->get("window"));
-  if (arguments->has("rescale")) request.fixed = parse_assignments(arguments->get("rescale"), "--rescale");
-
-  std::vector<FigureRow> rows;
-  for (const auto& name : arguments->words) append_rows(name, *arguments, request, panels, rows);
-  draw(rows, panels, arguments->get("output"));
-  fmt::print("{}\n", arguments->get("output"));
+  draw(drawing.parts, output);
+  if (arguments->flag("json"))
+    print_json({{"figure", output.string()}, {"files", arguments->words}, {"parts", drawing.report}});
+  else
+    fmt::print("{}\n", output.string());
 }
 
 }  // namespace soret::cli

@@ -1,4 +1,4 @@
-#include "analysis/figure.hpp"
+#include "analysis/collapse_figure.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -27,6 +27,17 @@ FigureRow learning_rates() {
   FigureRow row{extract_curves(file, "y").front()};
   row.collapse = collapse(row.curves, {.resamples = 200, .rungs = 0});
   return row;
+}
+
+std::string script_of(const std::vector<FigureRow>& rows, Panels panels, const std::string& extension) {
+  std::vector<Part> parts;
+  for (const auto& row : rows) parts.push_back(collapse_part(row, panels));
+  return figure_script(parts, extension);
+}
+
+void draw_row(const FigureRow& row, Panels panels, const fs::path& output) {
+  const std::vector<Part> parts{collapse_part(row, panels)};
+  draw(parts, output);
 }
 
 std::size_t count(const std::string& text, const std::string& word) {
@@ -62,45 +73,45 @@ TEST(FigureScript, ShowsRawStatedAndFittedTime) {
   exponent.value = 1.97;
   exponent.low = 1.9;
   exponent.high = 2.04;
-  const auto script = figure_script({&row, 1}, Panels::all, ".svg");
+  const auto script = script_of({row}, Panels::all, ".svg");
   EXPECT_EQ(count(script, "\nplot "), 3);
   EXPECT_THAT(script, HasSubstr("raw steps"));
   EXPECT_THAT(script, HasSubstr("given exponent\\nη: 1\""));
   EXPECT_THAT(script, HasSubstr("fitted exponent, 95% interval\\nη: 1.97 [1.90, 2.04]"));
   EXPECT_THAT(script, HasSubstr("set xlabel \"{/:Italic t} (η/0.05)^{1.97}\""));
   EXPECT_THAT(script, HasSubstr("title \"η = 0.025\""));
-  EXPECT_THAT(script, HasSubstr("set ylabel \"activation rate\""));
+  EXPECT_THAT(script, HasSubstr("set label 2 \"activation rate\""));
   EXPECT_EQ(count(script, "filledcurves"), 9);
 }
 
 TEST(FigureScript, ABoundIsNotPrintedAsAnEstimate) {
   auto row = learning_rates();
   row.collapse->best.exponents[0].bound = true;
-  const auto script = figure_script({&row, 1}, Panels::all, ".svg");
+  const auto script = script_of({row}, Panels::all, ".svg");
   EXPECT_THAT(script, HasSubstr("(a bound)"));
   EXPECT_THAT(script, Not(HasSubstr("2.00 [")));
 }
 
 TEST(FigureScript, OnePanelWhereOneIsWanted) {
   const auto row = learning_rates();
-  EXPECT_EQ(count(figure_script({&row, 1}, Panels::step, ".png"), "\nplot "), 1);
-  const auto rescaled = figure_script({&row, 1}, Panels::rescaled, ".png");
+  EXPECT_EQ(count(script_of({row}, Panels::step, ".png"), "\nplot "), 1);
+  const auto rescaled = script_of({row}, Panels::rescaled, ".png");
   EXPECT_EQ(count(rescaled, "\nplot "), 1);
   EXPECT_THAT(rescaled, HasSubstr("fitted exponent"));
   auto alone = row;
   alone.collapse.reset();
-  EXPECT_EQ(count(figure_script({&alone, 1}, Panels::all, ".png"), "\nplot "), 1);
-  EXPECT_THROW(figure_script({&alone, 1}, Panels::rescaled, ".png"), ConfigError);
+  EXPECT_EQ(count(script_of({alone}, Panels::all, ".png"), "\nplot "), 1);
+  EXPECT_THROW(script_of({alone}, Panels::rescaled, ".png"), ConfigError);
 }
 
 TEST(FigureScript, SeveralObservablesAreRows) {
   const std::vector<FigureRow> rows{learning_rates(), learning_rates()};
-  EXPECT_EQ(count(figure_script(rows, Panels::all, ".pdf"), "\nplot "), 6);
+  EXPECT_EQ(count(script_of(rows, Panels::all, ".pdf"), "\nplot "), 6);
 }
 
 TEST(FigureScript, CurvesDifferInColourDashAndSymbol) {
   const auto row = learning_rates();
-  const auto script = figure_script({&row, 1}, Panels::step, ".png");
+  const auto script = script_of({row}, Panels::step, ".png");
   for (const auto* look : {"#0072B2", "#D55E00", "#009E73", "dashtype solid", "dashtype (14,5)",
                            "dashtype (4,4)", "pointtype 7", "pointtype 5", "pointtype 9"})
     EXPECT_THAT(script, HasSubstr(look));
@@ -110,38 +121,38 @@ TEST(FigureScript, UnitsAreShownAndMarkupIsNotInterpreted) {
   auto row = learning_rates();
   row.curves.unit = "nat";
   row.curves.long_name = "loss_{a}^b \"x\"";
-  const auto script = figure_script({&row, 1}, Panels::step, ".png");
-  EXPECT_THAT(script, HasSubstr(R"x(set ylabel "loss\\_\\{a\\}\\^b \"x\" (nat)")x"));
+  const auto script = script_of({row}, Panels::step, ".png");
+  EXPECT_THAT(script, HasSubstr(R"x("loss\\_\\{a\\}\\^b \"x\" (nat)")x"));
 }
 
 TEST(FigureScript, TheExplanationOfALongNameIsLeftOut) {
   auto row = learning_rates();
   row.curves.long_name = "activation rate: mean over hidden units of E_x sigma'(W x + b)";
-  EXPECT_THAT(figure_script({&row, 1}, Panels::step, ".png"), HasSubstr("set ylabel \"activation rate\"\n"));
+  EXPECT_THAT(script_of({row}, Panels::step, ".png"), HasSubstr("set label 2 \"activation rate\" at"));
 }
 
 TEST(FigureScript, LogarithmicRecordsHaveALogarithmicAxis) {
   auto row = learning_rates();
-  EXPECT_THAT(figure_script({&row, 1}, Panels::step, ".png"), Not(HasSubstr("\nset logscale")));
+  EXPECT_THAT(script_of({row}, Panels::step, ".png"), Not(HasSubstr("\nset logscale x")));
   for (std::size_t t = 1; t < row.curves.steps.size(); ++t)
     row.curves.steps[t] = std::pow(1.1, static_cast<double>(t));
-  EXPECT_THAT(figure_script({&row, 1}, Panels::step, ".png"), HasSubstr("\nset logscale x"));
+  EXPECT_THAT(script_of({row}, Panels::step, ".png"), HasSubstr("\nset logscale x"));
 }
 
 TEST(FigureScript, UnknownFormatsAndNothingAreRefused) {
   const auto row = learning_rates();
   for (const auto* extension : {"", ".jpg", ".PNG"})
-    EXPECT_THROW(figure_script({&row, 1}, Panels::all, extension), ConfigError);
-  EXPECT_THROW(figure_script({}, Panels::all, ".png"), ConfigError);
+    EXPECT_THROW(script_of({row}, Panels::all, extension), ConfigError);
+  EXPECT_THROW(script_of({}, Panels::all, ".png"), ConfigError);
 }
 
 TEST_F(FigureFile, IsDrawnInEveryFormat) {
   const auto row = learning_rates();
-  draw({&row, 1}, Panels::all, folder_ / "f.png");
+  draw_row(row, Panels::all, folder_ / "f.png");
   EXPECT_THAT(contents(folder_ / "f.png"), StartsWith("\x89PNG\r\n"));
-  draw({&row, 1}, Panels::all, folder_ / "f.svg");
+  draw_row(row, Panels::all, folder_ / "f.svg");
   EXPECT_THAT(contents(folder_ / "f.svg"), HasSubstr("<svg"));
-  draw({&row, 1}, Panels::all, folder_ / "f.pdf");
+  draw_row(row, Panels::all, folder_ / "f.pdf");
   EXPECT_THAT(contents(folder_ / "f.pdf"), StartsWith("%PDF"));
 }
 
@@ -150,10 +161,10 @@ TEST_F(FigureFile, AFailureLeavesTheOldFigure) {
   auto row = learning_rates();
   row.curves.long_name = "unbalanced {/:";
   row.collapse.reset();
-  EXPECT_NO_THROW(draw({&row, 1}, Panels::step, folder_ / "g.png"));
-  EXPECT_THROW(draw({&row, 1}, Panels::rescaled, folder_ / "f.png"), ConfigError);
+  EXPECT_NO_THROW(draw_row(row, Panels::step, folder_ / "g.png"));
+  EXPECT_THROW(draw_row(row, Panels::rescaled, folder_ / "f.png"), ConfigError);
   EXPECT_EQ(contents(folder_ / "f.png"), "old");
-  EXPECT_THROW(draw({&row, 1}, Panels::step, folder_ / "absent" / "f.png"), RunError);
+  EXPECT_THROW(draw_row(row, Panels::step, folder_ / "absent" / "f.png"), RunError);
 }
 
 TEST_F(FigureFile, GnuplotsOwnWordsAreInTheMessage) {
