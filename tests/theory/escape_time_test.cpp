@@ -57,6 +57,16 @@ TEST(MeanFirstPassageTime, OnFlatGroundIsAParabola) {
   EXPECT_NEAR(mean_first_passage_time(flat, 0.2, 3, 2, 0), (9 - 1) / 0.4, 1e-11);
 }
 
+// No force, D = w^2 and a wall at c: the mean time T has T'' = -1/D, T'(c) = 0 and T(b) = 0, so
+// T(a) = (b - a)/c - ln(b/a).
+TEST(MeanFirstPassageTime, OfNoiseThatDependsOnThePlace) {
+  const auto flat = [](double) { return 0.0; };
+  const auto square = [](double w) { return w * w; };
+  EXPECT_NEAR(mean_first_passage_time(flat, square, 0.5, 0.8, 3), (3 - 0.8) / 0.5 - std::log(3 / 0.8), 1e-8);
+  EXPECT_NEAR(mean_first_passage_time(flat, square, -0.5, -0.8, -3), (3 - 0.8) / 0.5 - std::log(3 / 0.8),
+              1e-8);
+}
+
 TEST(MeanFirstPassageTime, MirrorsWithTheLandscape) {
   const auto mirrored = [](double w) { return double_well(-w); };
   EXPECT_DOUBLE_EQ(mean_first_passage_time(double_well, 0.1, -2.5, -1, 1),

@@ -75,6 +75,24 @@ TEST(LyapunovEquation, ResidualsVanish) {
   }
 }
 
+// w <- (1 - hH + (hH)^2/2) w + (1 - hH/2) noise for Heun.
+TEST(LyapunovEquation, OfASchemeIsTheFixedPointOfItsRecursion) {
+  const Eigen::Index n = 5;
+  const Eigen::MatrixXd h = random_symmetric(n, 3, 0.1);
+  const Eigen::MatrixXd c = random_symmetric(n, 4, 0.0);
+  const Eigen::MatrixXd one = Eigen::MatrixXd::Identity(n, n);
+  const double eta = 0.3;
+  const double step = 1.8 / h.eigenvalues().real().maxCoeff();
+  const Eigen::MatrixXd x = step * h;
+  const Eigen::MatrixXd heun = scheme_covariance(h, c, eta, 4, step, heun_response);
+  const Eigen::MatrixXd decay = one - x + 0.5 * x * x;
+  const Eigen::MatrixXd gain = one - 0.5 * x;
+  EXPECT_LT((decay * heun * decay + eta * step / 4 * gain * c * gain - heun).norm(), 1e-12 * heun.norm());
+  const Eigen::MatrixXd euler = scheme_covariance(h, c, eta, 4, step, euler_response);
+  EXPECT_LT(((one - x) * euler * (one - x) + eta * step / 4 * c - euler).norm(), 1e-12 * euler.norm());
+  EXPECT_THROW(scheme_covariance(h, c, eta, 4, 1.2 * step, heun_response), std::domain_error);
+}
+
 TEST(LyapunovEquation, OfOneParameterIsTheScalarLaw) {
   const Eigen::MatrixXd h = Eigen::MatrixXd::Constant(1, 1, 5);
   const Eigen::MatrixXd c = Eigen::MatrixXd::Constant(1, 1, kNoise.variance);

@@ -7,7 +7,9 @@
 #include <limits>
 #include <numbers>
 #include <numeric>
+#include <stdexcept>
 
+#include "soret/langevin/visit.hpp"
 #include "soret/theory/escape_time.hpp"
 #include "soret/theory/langevin_laws.hpp"
 
@@ -38,59 +40,59 @@ std::vector<double> flat(const Matrix& m) {
   return {m.data(), m.data() + m.size()};
 }
 
-/// 1/2 sum_k lambda_k Sigma_kk = l solves l = sum (base + slope l) with this `sum`; the level of the noise.
-double noise_level(const Noise& noise, double sum) {
-  return noise.slope * sum < 1 ? noise.base / (1 - noise.slope * sum) : kNan;
+/// The scheme as the recursion for constant noise sees it.
+bool is_euler(const Problem& p) {
+  return p.scheme == Scheme::euler_maruyama ||
+         (p.noise.kind != Noise::Kind::state && p.scheme == Scheme::milstein);
 }
 
-/// The unnormalised density as a function of the loss, if there is one.
-using LogWeight = std::function<double(double loss)>;
+/// Phi of the density e^-Phi, up to a constant, as a function of the loss, if there is one.
+using Potential = std::function<double(double loss)>;
 
-LogWeight log_weight(const Problem& p, DensityLaw law) {
+Potential potential(const Problem& p, DensityLaw law) {
   const double q = p.learning_rate / p.batch_size;
   const auto variance = isotropic_variance(p);
   if (!variance || law == DensityLaw::scheme) return {};
   if (law == DensityLaw::eq25 || p.noise.kind != Noise::Kind::state || p.noise.slope == 0) {
     if (!(*variance > 0)) return {};
     const double t = 0.5 * q * *variance;
-    return [t](double loss) { return -loss / t; };
+    return [t](double loss) { return loss / t; };
   }
   // No flux: grad(s^2 rho) / 2 = -rho grad l with s^2 = q (base + slope l), so rho is a function of l:
   // rho ~ (base + slope l)^(-1 - 2 / (q slope)).
   const Noise noise = p.noise;
-  const double power = -1 - 2 / (q * noise.slope);
+  const double power = 1 + 2 / (q * noise.slope);
   return [noise, power](double loss) { return power * std::log(noise.base + noise.slope * loss); };
 }
 
-/// The box, and as much again on every side, so that little is missed outside.
-struct Grid {
-  Grid(const Box& box, int dimension, std::size_t per_box) : cells(3 * per_box), d(dimension) {
-    for (int k = 0; k < dimension; ++k) {
-      const double size = box.high[k] - box.low[k];
-      low[k] = box.low[k] - size;
-      width[k] = size / static_cast<double>(per_box);
-    }
-  }
-  double centre(int k, std::size_t i) const { return low[k] + (static_cast<double>(i) + 0.5) * width[k]; }
+/// Calls f with the loss as a function of x, or of x and y, whichever the landscape has.
+template <class F>
+auto with_loss(const Landscape& landscape, F&& f) {
+  return visit(landscape, [&](const auto& l) {
+    return f([&](auto... x) {
+      constexpr int kD = std::decay_t<decltype(l)>::kDimension;
+      const double w[] = {x...};
+      if constexpr (kD == sizeof...(x) || kD == 0) return l.value(w);
+      return kNan;
+    });
+  });
+}
 
-  std::size_t cells;
-  int d;
-  double low[2] = {0, 0};
-  double width[2] = {1, 1};
-};
+/// The same with Phi. Where the loss is not finite no walker is.
+template <class F>
+auto with_potential(const Problem& p, const Potential& phi, F&& f) {
+  return with_loss(p.landscape, [&](const auto& loss) {
+    return f([&](auto... x) {
+      const double value = phi(loss(x...));
+      return std::isfinite(value) ? value : std::numeric_limits<double>::max();
+    });
+  });
+}
 
-/// Probability of every cell [x] or [x][y], by the midpoint rule.
-std::vector<double> probabilities(const Problem& p, const LogWeight& log_of, const Grid& grid) {
-  std::vector<double> probability(grid.d == 1 ? grid.cells : grid.cells * grid.cells);
-  for (std::size_t i = 0; i < probability.size(); ++i) {
-    const double w[2] = {grid.centre(0, grid.d == 1 ? i : i / grid.cells), grid.centre(1, i % grid.cells)};
-    probability[i] = log_of(value(p.landscape, {w, static_cast<std::size_t>(grid.d)}));
-  }
-  const double most = *std::ranges::max_element(probability);
-  double total = 0;
-  for (double& x : probability) total += x = std::exp(x - most);
-  for (double& x : probability) x /= total;
-  return probability;
+/// Cells of the box and of as much again on every side, so that little is missed outside.
+theory::Cells around(const Box& box, int k, std::size_t per_box) {
+  const double size = box.high[k] - box.low[k];
+  return {box.low[k] - size, box.high[k] + size, static_cast<int>(3 * per_box)};
 }
 
 double normal_cdf(double x) {
@@ -105,8 +107,24 @@ std::vector<double> gaussian_covariance(const Problem& p, DensityLaw law) {
                                law == DensityLaw::scheme ? CovarianceLaw::scheme : CovarianceLaw::continuous);
 }
 
-constexpr std::size_t kFine1 = 32;  // points per bin in one dimension
-constexpr std::size_t kFine2 = 8;   // and in two
+/// Cells of a quadrature in the plane for each bin, or along the box where there are no bins.
+constexpr std::size_t kFine = 8;
+constexpr std::size_t kAcross = 512;
+
+/// Probability of each cell [x][y], by the midpoint rule.
+std::vector<double> plane_probabilities(const Problem& p, const Potential& phi, const theory::Cells& x,
+                                        const theory::Cells& y) {
+  std::vector<double> probability;
+  with_potential(p, phi, [&](const auto& at) {
+    for (int i = 0; i < x.count; ++i)
+      for (int j = 0; j < y.count; ++j) probability.push_back(-at(x.centre(i), y.centre(j)));
+  });
+  const double most = *std::ranges::max_element(probability);
+  double total = 0;
+  for (double& value : probability) total += value = std::exp(value - most);
+  for (double& value : probability) value /= total;
+  return probability;
+}
 
 }  // namespace
 
@@ -125,38 +143,26 @@ double temperature(const Problem& p) {
 
 std::vector<double> stationary_covariance(const Problem& p, CovarianceLaw law) {
   if (p.landscape.kind != Landscape::Kind::quadratic) return {};
-  const double q = p.learning_rate / p.batch_size;
-  const double h = p.learning_rate / p.substeps;
   const bool state = p.noise.kind == Noise::Kind::state;
-  const bool euler = p.scheme == Scheme::euler_maruyama || (!state && p.scheme == Scheme::milstein);
-  if (law == CovarianceLaw::scheme && state && !euler) return {};
-
-  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> eigen{Eigen::MatrixXd(hessian_matrix(p.landscape))};
-  const Eigen::MatrixXd& basis = eigen.eigenvectors();
-  const Eigen::ArrayXd lambda = eigen.eigenvalues().array();
-  const auto d = lambda.size();
-  if (lambda.minCoeff() <= 0) return std::vector<double>(d * d, kNan);
-
-  Eigen::ArrayXd m(d), b = Eigen::ArrayXd::Ones(d);
-  if (euler) {
-    m = 1 - h * lambda;
-  } else {
-    m = 1 - h * lambda + 0.5 * (h * lambda).square();
-    b = 1 - 0.5 * h * lambda;
+  const bool scheme = law == CovarianceLaw::scheme;
+  if (scheme && state && !is_euler(p)) return {};
+  const auto of = [&](const Matrix& hessian, const Matrix& noise) {
+    return scheme ? theory::scheme_covariance(hessian, noise, p.learning_rate, p.batch_size,
+                                              p.learning_rate / p.substeps,
+                                              is_euler(p) ? theory::euler_response : theory::heun_response)
+                  : theory::continuous_covariance(hessian, noise, p.learning_rate, p.batch_size);
+  };
+  const int d = p.landscape.dimension;
+  try {
+    const Matrix h = hessian_matrix(p.landscape);
+    if (!state) return flat(of(h, noise_covariance(p)));
+    // C = (base + slope <l>) 1 with <l> = tr(H S) / 2, and S is proportional to C.
+    const Matrix unit = of(h, Matrix::Identity(d, d));
+    const double gain = 0.5 * p.noise.slope * (h * unit).trace();
+    return flat(unit * (gain < 1 ? p.noise.base / (1 - gain) : kNan));
+  } catch (const std::domain_error&) {  // there is no state of rest
+    return std::vector<double>(static_cast<std::size_t>(d) * d, kNan);
   }
-  if (law == CovarianceLaw::scheme && m.abs().maxCoeff() >= 1) return std::vector<double>(d * d, kNan);
-
-  Eigen::MatrixXd c = basis.transpose() * noise_covariance(p) * basis;
-  if (state) {
-    const Eigen::ArrayXd per_noise = law == CovarianceLaw::scheme ? Eigen::ArrayXd(q * h / (1 - m.square()))
-                                                                  : Eigen::ArrayXd(q / (2 * lambda));
-    c = noise_level(p.noise, 0.5 * (lambda * per_noise).sum()) * Eigen::MatrixXd::Identity(d, d);
-  }
-  for (Eigen::Index i = 0; i < d; ++i)
-    for (Eigen::Index j = 0; j < d; ++j)
-      c(i, j) *= law == CovarianceLaw::scheme ? q * h * b(i) * b(j) / (1 - m(i) * m(j))
-                                              : q / (lambda(i) + lambda(j));
-  return flat(basis * c * basis.transpose());
 }
 
 std::vector<double> stationary_density(const Problem& p, DensityLaw law, const Histogram& histogram) {
@@ -174,15 +180,26 @@ std::vector<double> stationary_density(const Problem& p, DensityLaw law, const H
     }
     return density;
   }
-  const LogWeight weight = log_weight(p, law);
-  if (!weight || d > 2) return {};
-  const std::size_t fine = d == 1 ? kFine1 : kFine2;
-  const Grid grid(histogram.box, d, histogram.bins * fine);
-  const std::vector<double> probability = probabilities(p, weight, grid);
-  const std::size_t row = d == 1 ? 1 : grid.cells;
+  const Potential phi = potential(p, law);
+  if (!phi || d > 2) return {};
+  if (d == 1) {
+    // 1000 cells over the box at least, each with a rule of degree 9.
+    const std::size_t fine = 1 + 1000 / histogram.bins;
+    const std::vector<double> all = with_potential(p, phi, [&](const auto& at) {
+      return theory::equilibrium_density(around(histogram.box, 0, histogram.bins * fine),
+                                         std::function<double(double)>(at), 1);
+    });
+    const auto bins = theory::coarsened(all, static_cast<int>(fine));
+    std::copy_n(bins.begin() + static_cast<std::ptrdiff_t>(histogram.bins), histogram.bins, density.begin());
+    return density;
+  }
+  const theory::Cells x = around(histogram.box, 0, histogram.bins * kFine);
+  const theory::Cells y = around(histogram.box, 1, histogram.bins * kFine);
+  const std::vector<double> probability = plane_probabilities(p, phi, x, y);
   for (std::size_t i = 0; i < density.size(); ++i) {
-    const auto first = probability.begin() + static_cast<std::ptrdiff_t>((histogram.bins + i) * fine * row);
-    density[i] = std::accumulate(first, first + static_cast<std::ptrdiff_t>(fine * row), 0.0) / width;
+    const auto first =
+        probability.begin() + static_cast<std::ptrdiff_t>((histogram.bins + i) * kFine) * y.count;
+    density[i] = std::accumulate(first, first + static_cast<std::ptrdiff_t>(kFine) * y.count, 0.0) / width;
   }
   return density;
 }
@@ -192,45 +209,57 @@ std::vector<double> stationary_density_2d(const Problem& p, DensityLaw law, cons
   const std::size_t bins = histogram.bins_2d;
   const bool gaussian = p.landscape.kind == Landscape::Kind::quadratic && p.noise.kind != Noise::Kind::state;
   if (d < 2 || (d > 2 && !gaussian)) return {};
-  const Grid grid(histogram.box, 2, bins * kFine2);
+  const theory::Cells x = around(histogram.box, 0, bins * kFine);
+  const theory::Cells y = around(histogram.box, 1, bins * kFine);
   std::vector<double> probability;
   if (gaussian) {
     const std::vector<double> s = gaussian_covariance(p, law);
     if (s.empty()) return {};
     const double a = s[0], b = s[1], c = s[d + 1];
     const double det = a * c - b * b;
-    probability.resize(grid.cells * grid.cells);
-    for (std::size_t i = 0; i < probability.size(); ++i) {
-      const double x = grid.centre(0, i / grid.cells);
-      const double y = grid.centre(1, i % grid.cells);
-      probability[i] = std::exp(-0.5 * (c * x * x - 2 * b * x * y + a * y * y) / det) /
-                       (2 * std::numbers::pi * std::sqrt(det)) * grid.width[0] * grid.width[1];
-    }
+    for (int i = 0; i < x.count; ++i)
+      for (int j = 0; j < y.count; ++j) {
+        const double u = x.centre(i);
+        const double v = y.centre(j);
+        probability.push_back(std::exp(-0.5 * (c * u * u - 2 * b * u * v + a * v * v) / det) /
+                              (2 * std::numbers::pi * std::sqrt(det)) * x.width() * y.width());
+      }
   } else {
-    const LogWeight weight = log_weight(p, law);
-    if (!weight) return {};
-    probability = probabilities(p, weight, grid);
+    const Potential phi = potential(p, law);
+    if (!phi) return {};
+    probability = plane_probabilities(p, phi, x, y);
   }
   std::vector<double> density(bins * bins, 0.0);
-  const double area = grid.width[0] * grid.width[1] * kFine2 * kFine2;
-  for (std::size_t i = 0; i < bins * kFine2; ++i)
-    for (std::size_t j = 0; j < bins * kFine2; ++j)
-      density[i / kFine2 * bins + j / kFine2] +=
-          probability[(bins * kFine2 + i) * grid.cells + bins * kFine2 + j] / area;
+  const double area = x.width() * y.width() * kFine * kFine;
+  for (std::size_t i = 0; i < bins * kFine; ++i)
+    for (std::size_t j = 0; j < bins * kFine; ++j)
+      density[i / kFine * bins + j / kFine] +=
+          probability[(bins * kFine + i) * static_cast<std::size_t>(y.count) + bins * kFine + j] / area;
   return density;
 }
 
 std::vector<double> occupancy(const Problem& p, OccupancyLaw law, const Basins& basins, const Box& box) {
   std::vector<double> share(basins.count(), 0.0);
   if (law == OccupancyLaw::integral) {
-    const LogWeight weight = log_weight(p, DensityLaw::fokker_planck);
-    if (!weight) return {};
-    const Grid grid(box, p.landscape.dimension, p.landscape.dimension == 1 ? 8192 : 512);
-    const std::vector<double> probability = probabilities(p, weight, grid);
-    for (std::size_t i = 0; i < probability.size(); ++i)
-      share[grid.d == 1 ? basins.of(grid.centre(0, i), 0)
-                        : basins.of(grid.centre(0, i / grid.cells), grid.centre(1, i % grid.cells))] +=
-          probability[i];
+    const Potential phi = potential(p, DensityLaw::fokker_planck);
+    if (!phi) return {};
+    if (p.landscape.dimension == 1) {
+      const theory::Cells all = around(box, 0, 1);
+      std::vector<double> ends = {all.lo};
+      ends.insert(ends.end(), basins.maxima().begin(), basins.maxima().end());
+      ends.push_back(all.hi);
+      return with_potential(p, phi, [&](const auto& at) {
+        return theory::basin_probabilities(std::function<double(double)>(at), 1, ends);
+      });
+    }
+    const theory::Cells x = around(box, 0, kAcross);
+    const theory::Cells y = around(box, 1, kAcross);
+    const std::vector<double> probability = plane_probabilities(p, phi, x, y);
+    for (int i = 0; i < x.count; ++i)
+      for (int j = 0; j < y.count; ++j)
+        share[basins.of(x.centre(i), y.centre(j))] +=
+            probability[static_cast<std::size_t>(i) * static_cast<std::size_t>(y.count) +
+                        static_cast<std::size_t>(j)];
     return share;
   }
   const auto variance = isotropic_variance(p);
@@ -248,7 +277,6 @@ std::vector<double> occupancy(const Problem& p, OccupancyLaw law, const Basins& 
 double mean_first_passage_time(const Problem& p, const Box& box) {
   if (p.landscape.dimension != 1 || !p.target || p.start.kind != Start::Kind::point || !isotropic_variance(p))
     return kNan;
-  constexpr int kCells = 200'000;
   const double q = p.learning_rate / p.batch_size;
   const bool state = p.noise.kind == Noise::Kind::state && p.noise.slope > 0;
   const double variance = *isotropic_variance(p);
@@ -264,27 +292,17 @@ double mean_first_passage_time(const Problem& p, const Box& box) {
   const double end = p.target->position;
   const double sign = p.target->direction > 0 ? 1 : -1;
   if (sign * (end - start) <= 0) return 0;
-  // From as far behind the start as the box allows; Phi grows so fast there that the rest counts nothing.
+  // The wall stands as far behind the start as the box allows: Phi grows so fast there that it is never met.
   const double behind = box.high[0] - box.low[0];
-  const double from = sign > 0 ? std::min(box.low[0], start) - behind : std::max(box.high[0], start) + behind;
-  const double width = (end - from) / kCells;
-  const auto loss_at = [&](double w) { return value(p.landscape, {&w, 1}); };
-  // inner(y) = integral up to y of e^(Phi(y) - Phi(x)) / D(x): carried along, so that nothing overflows.
-  double inner = 0, time = 0;
-  double loss = loss_at(from);
-  for (int i = 0; i < kCells; ++i) {
-    const double here = from + i * width;
-    const double next_loss = loss_at(here + width);
-    const double growth = std::exp(phi(next_loss) - phi(loss));
-    const double next = growth * (inner + 0.5 * std::abs(width) / diffusion(loss)) +
-                        0.5 * std::abs(width) / diffusion(next_loss);
-    const double passed =
-        std::clamp((here + width - start) / width, 0.0, 1.0);  // part of the cell after the start
-    time += passed * 0.5 * (inner + next) * std::abs(width);
-    inner = next;
-    loss = next_loss;
+  const double wall = sign > 0 ? std::min(box.low[0], start) - behind : std::max(box.high[0], start) + behind;
+  try {
+    return with_loss(p.landscape, [&](const auto& loss) {
+      return theory::mean_first_passage_time([&](double w) { return phi(loss(w)); },
+                                             [&](double w) { return diffusion(loss(w)); }, wall, start, end);
+    });
+  } catch (const std::domain_error&) {  // beyond what numbers can hold
+    return kNan;
   }
-  return time;
 }
 
 double kramers_time(const Problem& p, const Basins& basins) {
@@ -305,18 +323,21 @@ double kramers_time(const Problem& p, const Basins& basins) {
 }
 
 std::vector<double> stationary_quantiles(const Problem& p, const Box& box, std::size_t n) {
-  const LogWeight weight = log_weight(p, DensityLaw::fokker_planck);
-  if (!weight || p.landscape.dimension != 1) return {};
-  const Grid grid(box, 1, 1U << 16);
-  const std::vector<double> probability = probabilities(p, weight, grid);
-  std::vector<double> quantiles = {};
+  const Potential phi = potential(p, DensityLaw::fokker_planck);
+  if (!phi || p.landscape.dimension != 1) return {};
+  const theory::Cells cells = around(box, 0, 1U << 14);
+  const std::vector<double> density = with_potential(p, phi, [&](const auto& at) {
+    return theory::equilibrium_density(cells, std::function<double(double)>(at), 1);
+  });
+  std::vector<double> quantiles;
   double below = 0;
-  std::size_t cell = 0;
+  int cell = 0;
+  const auto probability = [&] { return density[static_cast<std::size_t>(cell)] * cells.width(); };
   for (std::size_t k = 0; k <= n; ++k) {
     const double wanted = std::clamp(static_cast<double>(k) / static_cast<double>(n), 1e-9, 1 - 1e-9);
-    while (cell + 1 < grid.cells && below + probability[cell] < wanted) below += probability[cell++];
-    const double part = std::clamp((wanted - below) / probability[cell], 0.0, 1.0);
-    quantiles.push_back(grid.low[0] + (static_cast<double>(cell) + part) * grid.width[0]);
+    while (cell + 1 < cells.count && below + probability() < wanted) below += probability(), ++cell;
+    const double part = std::clamp((wanted - below) / probability(), 0.0, 1.0);
+    quantiles.push_back(cells.lo + (cell + part) * cells.width());
   }
   return quantiles;
 }

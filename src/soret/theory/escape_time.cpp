@@ -22,36 +22,31 @@ double arrhenius(double barrier, double temperature) {
 }
 
 /// The double integral of mean_first_passage_time with the inner one accumulated from panel to panel, for
-/// wall <= start < target; loss is taken relative to `lowest`.
-double nested_integral(const std::function<double(double)>& loss, double temperature, double lowest,
-                       double wall, double start, double target, int panels) {
-  const auto inside = [&](double from, double to) {
+/// wall <= start < target; phi is taken relative to `lowest`.
+double nested_integral(const std::function<double(double)>& phi,
+                       const std::function<double(double)>& diffusion, double lowest, double wall,
+                       double start, double target, int panels) {
+  const auto integral = [&](const Cells& cells) {
     double total = 0;
-    for (const double part : cell_integrals(
-             {from, to, 2}, [&](double z) { return std::exp((lowest - loss(z)) / temperature); })) {
+    for (const double part :
+         cell_integrals(cells, [&](double z) { return std::exp(lowest - phi(z)) / diffusion(z); })) {
       total += part;
     }
     return total;
   };
-  double below = 0;  // the inner integral up to the panel
-  if (wall < start) {
-    for (const double part : cell_integrals(
-             {wall, start, panels}, [&](double z) { return std::exp((lowest - loss(z)) / temperature); })) {
-      below += part;
-    }
-  }
+  double below = wall < start ? integral({wall, start, panels}) : 0;  // the inner integral up to the panel
   double total = 0;
   const Cells outer{start, target, panels};
   for (int k = 0; k < panels; ++k) {
     const double from = outer.edge(k);
     for (const double part : cell_integrals({from, outer.edge(k + 1), 2}, [&](double y) {
-           return std::exp((loss(y) - lowest) / temperature) * (below + inside(from, y));
+           return std::exp(phi(y) - lowest) * (below + integral({from, y, 2}));
          })) {
       total += part;
     }
-    below += inside(from, outer.edge(k + 1));
+    below += integral({from, outer.edge(k + 1), 2});
   }
-  return total / temperature;
+  return total;
 }
 
 }  // namespace
@@ -87,6 +82,13 @@ double kramers_time(const Eigen::MatrixXd& well_hessian, const Eigen::MatrixXd& 
 double mean_first_passage_time(const std::function<double(double)>& loss, double temperature, double wall,
                                double start, double target) {
   require_positive("temperature", temperature);
+  return mean_first_passage_time([&](double q) { return loss(q) / temperature; },
+                                 [&](double) { return temperature; }, wall, start, target);
+}
+
+double mean_first_passage_time(const std::function<double(double)>& phi,
+                               const std::function<double(double)>& diffusion, double wall, double start,
+                               double target) {
   const bool rightward = wall <= start && start < target;
   const bool leftward = wall >= start && start > target;
   if (!(rightward || leftward) || !std::isfinite(wall) || !std::isfinite(target)) {
@@ -95,25 +97,27 @@ double mean_first_passage_time(const std::function<double(double)>& loss, double
   }
   const double sign = rightward ? 1 : -1;
   const auto height = [&](double q) {
-    const double value = loss(sign * q);
-    if (!std::isfinite(value)) throw std::domain_error(fmt::format("loss({}) is {}", sign * q, value));
+    const double value = phi(sign * q);
+    if (!std::isfinite(value)) {
+      throw std::domain_error(fmt::format("the loss over the temperature at {} is {}", sign * q, value));
+    }
     return value;
   };
+  const auto spread = [&](double q) { return diffusion(sign * q); };
   double lowest = std::numeric_limits<double>::infinity();
   cell_integrals({sign * wall, sign * target, 64},
                  [&](double q) { return lowest = std::min(lowest, height(q)); });
   double before = std::numeric_limits<double>::quiet_NaN();
   for (int panels = 16; panels <= 1 << 14; panels *= 2) {
     const double now =
-        nested_integral(height, temperature, lowest, sign * wall, sign * start, sign * target, panels);
+        nested_integral(height, spread, lowest, sign * wall, sign * start, sign * target, panels);
     if (!std::isfinite(now)) break;
     if (std::abs(now - before) <= 1e-9 * std::abs(now)) return now;
     before = now;
   }
   throw std::domain_error(
-      fmt::format("the mean time from {} to {} at temperature {} cannot be integrated: is the barrier below "
-                  "700 temperatures?",
-                  start, target, temperature));
+      fmt::format("the mean time from {} to {} cannot be integrated: is the barrier below 700 temperatures?",
+                  start, target));
 }
 
 }  // namespace soret::theory

@@ -27,4 +27,10 @@ double kramers_time(const Eigen::MatrixXd& well_hessian, const Eigen::MatrixXd& 
 double mean_first_passage_time(const std::function<double(double)>& loss, double temperature, double wall,
                                double start, double target);
 
+/// The same for dw = -l' dt + sqrt(2 D(w)) dW (Ito): int_start^target dy e^Phi(y) int_wall^y dz e^-Phi(z) /
+/// D(z) with Phi' = l' / D. Constant D = T has Phi = l / T.
+double mean_first_passage_time(const std::function<double(double)>& phi,
+                               const std::function<double(double)>& diffusion, double wall, double start,
+                               double target);
+
 }  // namespace soret::theory

@@ -40,10 +40,11 @@ bool is_symmetric(const Eigen::MatrixXd& matrix) {
          (matrix - matrix.transpose()).cwiseAbs().maxCoeff() <= 1e-12 * scale;
 }
 
-/// The solution of a Lyapunov equation in the eigenbasis of H, where it is an entry-wise division:
-/// S_ij = (eta/|B|) C_ij / (h_i + h_j - quadratic h_i h_j).
+/// S_ij = (eta/|B|) factor(h_i, h_j) C_ij in the eigenbasis of H, the h being its eigenvalues: what a
+/// Lyapunov equation is there.
 Eigen::MatrixXd stationary_covariance(const Eigen::MatrixXd& hessian, const Eigen::MatrixXd& noise_covariance,
-                                      double learning_rate, double batch_size, double quadratic) {
+                                      double learning_rate, double batch_size,
+                                      const std::function<double(double, double)>& factor) {
   require_positive("learning rate", learning_rate);
   require_positive("batch size", batch_size);
   if (hessian.size() == 0 || !is_symmetric(hessian))
@@ -63,13 +64,10 @@ Eigen::MatrixXd stationary_covariance(const Eigen::MatrixXd& hessian, const Eige
     throw ConfigError(
         fmt::format("the noise covariance has the eigenvalue {}: none may be negative", spread.minCoeff()));
   }
-  if (quadratic > 0) require_stable(quadratic, h.maxCoeff());
   const Eigen::MatrixXd& basis = curvature.eigenvectors();
   Eigen::MatrixXd s = basis.transpose() * noise_covariance * basis;
   for (Eigen::Index i = 0; i < h.size(); ++i) {
-    for (Eigen::Index j = 0; j < h.size(); ++j) {
-      s(i, j) *= learning_rate / batch_size / (h[i] + h[j] - quadratic * h[i] * h[j]);
-    }
+    for (Eigen::Index j = 0; j < h.size(); ++j) s(i, j) *= learning_rate / batch_size * factor(h[i], h[j]);
   }
   return basis * s * basis.transpose();
 }
@@ -125,12 +123,40 @@ double continuous_autocorrelation(double learning_rate, double curvature, double
 
 Eigen::MatrixXd discrete_covariance(const Eigen::MatrixXd& hessian, const Eigen::MatrixXd& noise_covariance,
                                     double learning_rate, double batch_size) {
-  return stationary_covariance(hessian, noise_covariance, learning_rate, batch_size, learning_rate);
+  return scheme_covariance(hessian, noise_covariance, learning_rate, batch_size, learning_rate,
+                           euler_response);
 }
 
 Eigen::MatrixXd continuous_covariance(const Eigen::MatrixXd& hessian, const Eigen::MatrixXd& noise_covariance,
                                       double learning_rate, double batch_size) {
-  return stationary_covariance(hessian, noise_covariance, learning_rate, batch_size, 0);
+  return stationary_covariance(hessian, noise_covariance, learning_rate, batch_size,
+                               [](double a, double b) { return 1 / (a + b); });
+}
+
+StepResponse euler_response(double step, double curvature) {
+  return {1 - step * curvature, 1};
+}
+
+StepResponse heun_response(double step, double curvature) {
+  const double x = step * curvature;
+  return {1 - x + 0.5 * x * x, 1 - 0.5 * x};
+}
+
+Eigen::MatrixXd scheme_covariance(const Eigen::MatrixXd& hessian, const Eigen::MatrixXd& noise_covariance,
+                                  double learning_rate, double batch_size, double step,
+                                  const std::function<StepResponse(double, double)>& response) {
+  require_positive("step", step);
+  return stationary_covariance(
+      hessian, noise_covariance, learning_rate, batch_size, [&](double first, double second) {
+        const StepResponse a = response(step, first);
+        const StepResponse b = response(step, second);
+        if (!(std::abs(a.decay) < 1)) {
+          throw std::domain_error(fmt::format(
+              "a step of {} multiplies a coordinate of curvature {} by {}: it has no state of rest", step,
+              first, a.decay));
+        }
+        return step * a.gain * b.gain / (1 - a.decay * b.decay);
+      });
 }
 
 std::vector<double> equilibrium_density(const Cells& cells, const std::function<double(double)>& loss,

@@ -47,6 +47,24 @@ Eigen::MatrixXd discrete_covariance(const Eigen::MatrixXd& hessian, const Eigen:
 Eigen::MatrixXd continuous_covariance(const Eigen::MatrixXd& hessian, const Eigen::MatrixXd& noise_covariance,
                                       double learning_rate, double batch_size);
 
+/// What a step of length h makes of a coordinate of curvature lambda: it is multiplied by `decay`, the noise
+/// that it receives by `gain`.
+struct StepResponse {
+  double decay;
+  double gain;
+};
+/// Euler-Maruyama, 1 - h lambda and 1, and Heun, 1 - h lambda + (h lambda)^2 / 2 and 1 - h lambda / 2.
+StepResponse euler_response(double step, double curvature);
+StepResponse heun_response(double step, double curvature);
+
+/// The same for any scheme, by its response (step, lambda), in steps that need not be eta:
+///   S'_ij = eta h C'_ij b_i b_j / (|B| (1 - m_i m_j)) in the eigenbasis of H, m the decays, b the gains.
+/// discrete_covariance() is that of euler_response with h = eta. The decays must be below 1 in modulus
+/// (std::domain_error).
+Eigen::MatrixXd scheme_covariance(const Eigen::MatrixXd& hessian, const Eigen::MatrixXd& noise_covariance,
+                                  double learning_rate, double batch_size, double step,
+                                  const std::function<StepResponse(double, double)>& response);
+
 /// Seed 003 Eq. 25, P0 exp(-l/T), as the mean over each cell with integral 1: [i], or [ix][iy] on a plane.
 /// Isotropic noise that is the same everywhere, small steps. Throws ConfigError where l is not finite.
 std::vector<double> equilibrium_density(const Cells& cells, const std::function<double(double)>& loss,
