@@ -128,7 +128,8 @@ class NoiseScaleExperiment : public Experiment {
       : record_(noise_scale_record(plan.common())), threads_(backend.threads) {
     if (backend.kind == Backend::Kind::cuda) {
       throw ConfigError(
-          "--backend cuda: simulation = noise_scale has no CUDA backend and needs none: its gradients are matrix "
+          "--backend cuda: simulation = noise_scale has no CUDA backend and needs none: its gradients are "
+          "matrix "
           "products of a small problem, done in seconds; use --backend cpu, or leave it out");
     }
     const auto all = noise_scale_observables();
