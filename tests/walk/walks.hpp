@@ -14,7 +14,7 @@ inline std::string describe(const Problem& p) {
          std::to_string(static_cast<int>(p.field.coupling)) + ", boundary " +
          std::to_string(static_cast<int>(p.boundary)) + ", kick " + std::to_string(static_cast<int>(p.kick)) +
          ", start " + std::to_string(static_cast<int>(p.start)) + ", dimensions " +
-         std::to_string(p.dimensions);
+         std::to_string(p.dimensions) + (p.single_precision ? ", single precision" : "");
 }
 
 /// Equal, or both no number.
@@ -91,6 +91,19 @@ inline std::vector<Problem> every_walk() {
       if (boundary == Boundary::reflecting || boundary == Boundary::periodic) add(stationary);
     }
   }
+  for (const Boundary boundary : {Boundary::reflecting, Boundary::periodic}) {
+    for (int kind = 0; kind <= static_cast<int>(FieldKind::bump); ++kind) {
+      for (const double learning_rate : {0.001, 0.03, 0.3}) {
+        Problem p = walk_of(static_cast<FieldKind>(kind));
+        p.boundary = boundary;
+        p.learning_rate = learning_rate;
+        p.single_precision = true;
+        all.push_back(p);
+        p.field.inverse_period = 1 / 1.3;  // no whole number of periods
+        if (static_cast<FieldKind>(kind) == FieldKind::sinusoidal) all.push_back(p);
+      }
+    }
+  }
   // A step beyond several domains.
   Problem heavy = walk_of(FieldKind::constant);
   heavy.kick = Kick::student_t;
@@ -124,7 +137,10 @@ inline std::vector<Problem> a_few_walks() {
   space.boundary = Boundary::absorbing;
   Problem many = walk_of(FieldKind::sinusoidal, 6);
   many.boundary = Boundary::reflecting;
-  return {ring, mirrors, line, absorbing, plane, space, many};
+  Problem fixed = ring;
+  fixed.learning_rate = 0.3;
+  fixed.single_precision = true;
+  return {ring, mirrors, line, absorbing, plane, space, many, fixed};
 }
 
 inline std::span<const Observable> every_observable(int dimensions) {

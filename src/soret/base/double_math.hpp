@@ -110,8 +110,11 @@ template <class F>
 SORET_HD F sin_half_turns_single(F r) {
   const F t = constant_of<F>(0.5) * r;
   const F z = t * t;
-  F p = constant_of<F>(kSineOfTurns[4]);
-  for (int i = 3; i >= 0; --i) p = fma(z, p, constant_of<F>(kSineOfTurns[i]));
+  constexpr double c[5] = {kSineOfTurns[0], kSineOfTurns[1], kSineOfTurns[2], kSineOfTurns[3],
+                           kSineOfTurns[4]};
+  F p = constant_of<F>(c[4]);
+  SORET_UNROLL
+  for (int i = 3; i >= 0; --i) p = fma(z, p, constant_of<F>(c[i]));
   return t * p;
 }
 

@@ -9,7 +9,6 @@
 #include <string>
 #include <vector>
 
-#include "soret/base/error.hpp"
 #include "soret/base/formula_tree.hpp"
 #include "soret/walk/random_walk.hpp"
 #include "soret/walk/random_walk_body.hpp"
@@ -26,7 +25,9 @@ namespace soret::walk {
 
 /// Which code runs a walk.
 struct Variant {
-  bool signs = false;  ///< the fast path, for the field and the boundary below
+  bool signs = false;   ///< the fast path, for the field and the boundary below
+  bool single = false;  ///< in fixed point and single precision
+  bool whole = false;   ///< of a sine of whole periods
   FieldKind kind{};
   Boundary boundary{};
   int dimensions = 1;  ///< coordinates in registers; 0: any number, in memory
@@ -43,31 +44,36 @@ inline Variant variant_of(const Problem& p) {
   v.signs = p.dimensions == 1 && p.kick == Kick::rademacher && p.boundary != Boundary::absorbing &&
             !v.formula && p.field.kind != FieldKind::quadratic;
   if (v.signs) v.kind = p.field.kind, v.boundary = p.boundary;
+  if (p.single_precision) v.single = true, v.whole = fixed_point(p).wave.periods > 0;
   return v;
 }
 
-/// f.template operator()<Walker>() of the walker that a variant without formulas takes.
-template <FieldKind K, class F>
-void with_sign_walker(Boundary boundary, F f) {
-  if (boundary == Boundary::line) return f.template operator()<SignWalker<K, Boundary::line>>();
-  if (boundary == Boundary::reflecting) return f.template operator()<SignWalker<K, Boundary::reflecting>>();
-  f.template operator()<SignWalker<K, Boundary::periodic>>();
+/// f.template operator()<Walker>() of the walker of a variant with signs.
+template <FieldKind K, bool WHOLE = false, class F>
+void with_sign_walker(const Variant& v, F f) {
+  const bool ring = v.boundary == Boundary::periodic;
+  if (v.single && ring) return f.template operator()<FixedPointWalker<K, Boundary::periodic, WHOLE>>();
+  if (v.single) return f.template operator()<FixedPointWalker<K, Boundary::reflecting, WHOLE>>();
+  if (ring) return f.template operator()<SignWalker<K, Boundary::periodic>>();
+  if (v.boundary == Boundary::reflecting) return f.template operator()<SignWalker<K, Boundary::reflecting>>();
+  f.template operator()<SignWalker<K, Boundary::line>>();
 }
 template <class F>
 void with_sign_walker(const Variant& v, F f) {
   switch (v.kind) {
     case FieldKind::linear:
-      return with_sign_walker<FieldKind::linear>(v.boundary, f);
+      return with_sign_walker<FieldKind::linear>(v, f);
     case FieldKind::sinusoidal:
-      return with_sign_walker<FieldKind::sinusoidal>(v.boundary, f);
+      return v.whole ? with_sign_walker<FieldKind::sinusoidal, true>(v, f)
+                     : with_sign_walker<FieldKind::sinusoidal>(v, f);
     case FieldKind::exponential:
-      return with_sign_walker<FieldKind::exponential>(v.boundary, f);
+      return with_sign_walker<FieldKind::exponential>(v, f);
     case FieldKind::power:
-      return with_sign_walker<FieldKind::power>(v.boundary, f);
+      return with_sign_walker<FieldKind::power>(v, f);
     case FieldKind::bump:
-      return with_sign_walker<FieldKind::bump>(v.boundary, f);
+      return with_sign_walker<FieldKind::bump>(v, f);
     default:
-      return with_sign_walker<FieldKind::constant>(v.boundary, f);
+      return with_sign_walker<FieldKind::constant>(v, f);
   }
 }
 /// f.template operator()<D>() of the number of coordinates.
@@ -133,6 +139,7 @@ inline WalkLaw law_of(const Problem& p, int bins) {
   law.gammas = p.gammas();
   std::ranges::copy(p.shares, law.shares);
   law.formulas = static_cast<int>(p.formulas.size());
+  if (p.single_precision) law.fixed = fixed_point(p);
   return law;
 }
 
@@ -490,8 +497,6 @@ std::vector<Records> run_on(Machine& machine, std::span<const Problem> problems,
   std::vector<Records> out(problems.size());
   for (std::size_t i = 0; i < problems.size(); ++i) {
     const Request& r = requests[i];
-    if (problems[i].single_precision)
-      throw ConfigError("walk.precision = single runs on the CPU only; use double, or --backend cpu");
     std::size_t total = 0;
     for (const Observable o : r.observables) total += cells(o, problems[i], r.bins) * r.record_steps.size();
     out[i].values.resize(total * static_cast<std::size_t>(r.groups));
