@@ -2,6 +2,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <iterator>
 
@@ -15,12 +16,14 @@ namespace {
 constexpr double kBarPanelHeight = 1.9;  // inches
 constexpr double kGroup = 0.8;           ///< share of a category's width that its bars take
 constexpr std::string_view kMeasuredColour = "#999999";
+constexpr std::string_view kSolid = "solid 0.85";
+constexpr std::array<std::string_view, 4> kPatterns = {"pattern 4", "pattern 1", "pattern 2", "pattern 5"};
 
 /// The bars of a category, side by side: each series, followed by its laws.
 struct Bar {
   std::string title;
   std::string colour;
-  int fill;  ///< gnuplot's pattern
+  std::string_view fill;  ///< gnuplot's style
   std::vector<double> height, error;
 };
 
@@ -33,14 +36,14 @@ std::vector<Bar> bars_of(const ComparisonPanel& panel) {
     std::string title = typeset(series.label);
     if (alone) title = title.empty() ? "measured" : "measured, " + title;
     bars.push_back(
-        {title, std::string(alone ? kMeasuredColour : style(s).colour), 3, series.mean, series.error});
+        {title, std::string(alone ? kMeasuredColour : style(s).colour), kSolid, series.mean, series.error});
     for (const auto& law : series.laws) {
-      const auto look =
-          style(static_cast<std::size_t>(std::find(names.begin(), names.end(), law.name) - names.begin()));
+      const auto number =
+          static_cast<std::size_t>(std::find(names.begin(), names.end(), law.name) - names.begin());
       bars.push_back({alone ? law_title(law.name, law.chi_square)
                             : fmt::format("{}: {}", title, law_title(law.name, law.chi_square)),
-                      std::string(alone ? look.colour : style(s).colour),
-                      alone ? 3 : 1 + static_cast<int>(bars.size() % 3),
+                      std::string(style(alone ? number : s).colour),
+                      alone ? kSolid : kPatterns[number % kPatterns.size()],
                       law.value,
                       {}});
     }
@@ -146,8 +149,7 @@ class BarFigure {
       plots.push_back(
           fmt::format("{}b{} using 1:2 with boxes fillstyle {} border lc rgb \"#000000\" linecolor rgb "
                       "\"{}\" title \"{}\"",
-                      id, b, bars[b].fill == 3 ? "solid 0.85" : fmt::format("pattern {}", bars[b].fill),
-                      bars[b].colour, bars[b].title));
+                      id, b, bars[b].fill, bars[b].colour, bars[b].title));
       if (!bars[b].error.empty())
         plots.push_back(
             fmt::format("{}b{} using 1:3:(0):($4-$3) with vectors heads size screen 0.004,90 linecolor rgb "

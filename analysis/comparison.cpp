@@ -323,8 +323,8 @@ class Comparer {
         for (const auto& axis : axes_) known.push_back(axis.name);
         for (const auto& d : dimensions_)
           if (d.name() != "step") known.push_back(d.name());
-        throw ConfigError(fmt::format("--at {}={}: '{}' has no such axis{}; it has {}", name, value,
-                                      variable_.name, did_you_mean(name, known), fmt::join(known, ", ")));
+        throw ConfigError(fmt::format("--at {}={}: the axes of '{}' are {}{}", name, value, variable_.name,
+                                      fmt::join(known, ", "), did_you_mean(name, known)));
       }
       const auto number = parse_real(value);
       std::erase_if(dimension->places, [&](std::size_t place) {
@@ -500,11 +500,12 @@ class Comparer {
     try {
       return key_formula(file_, axes_, x).values;
     } catch (const ConfigError& error) {
-      std::vector<std::string> own{"step", "rescaled"};
+      std::vector<std::string> own;
       for (const auto& dimension : dimensions_)
-        if (dimension.free() && dimension.name() != "step") own.push_back(dimension.name());
-      throw ConfigError(fmt::format("--x {}: {}; '{}' may also be drawn over {}", x, error.what(),
-                                    variable_.name, fmt::join(own, ", ")));
+        if (dimension.size > 1) own.push_back(dimension.name());
+      own.emplace_back("a formula of what is known of each scan point");
+      throw ConfigError(fmt::format("--x {}: '{}' is drawn over {}; here\n{}", x, variable_.name,
+                                    fmt::join(own, ", "), error.what()));
     }
   }
 

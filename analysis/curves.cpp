@@ -170,9 +170,10 @@ std::vector<Curves> extract_curves(const Dataset& file, const std::string& obser
                                  did_you_mean(observable, known), fmt::join(known, ", ")));
   const Variable& variable = file.at(observable);
   if (variable.dimensions.empty() || variable.dimensions.back() != "step")
-    throw InputError(
-        fmt::format("observable '{}' is no curve over 'step' (its dimensions: {}); choose one of {}",
-                    observable, fmt::join(variable.dimensions, ", "), fmt::join(drawable, ", ")));
+    throw InputError(fmt::format(
+        "observable '{}' is no curve over 'step' (its dimensions: {}); {}", observable,
+        fmt::join(variable.dimensions, ", "),
+        drawable.empty() ? "the file has none" : fmt::format("choose one of {}", fmt::join(drawable, ", "))));
 
   const std::span<const std::string> dimensions(variable.dimensions.data(), variable.dimensions.size() - 1);
   const std::size_t points = point_count(file, dimensions);

@@ -16,7 +16,7 @@ namespace soret::analysis {
 namespace {
 
 constexpr double kPixelsPerInch = 220;
-constexpr double kPageWidth = 11;  // inches; a row of three panels. Our choice
+constexpr double kPageWidth = 11.3;  // inches; a row of three panels. Our choice
 
 std::string terminal(const std::string& extension, double width, double height) {
   check_figure_format(extension);

@@ -161,6 +161,8 @@ std::string log_ticks(const Range& range, bool blank) {
   const int stride = std::max(1, (last - first) / 5);
   const bool powers = decades > 3 || range.low < 1e-3 || range.high > 1e5;
   std::vector<int> digits{1};
+  if (decades <= 3.2) digits = {1, 3};
+  if (decades <= 3.2) digits = {1, 3};
   if (decades <= 2.2) digits = {1, 2, 5};
   if (decades <= 1) digits = {1, 2, 3, 5, 7};
   std::vector<std::string> ticks;
@@ -190,7 +192,7 @@ std::string axis_commands(char axis, const Range& range, bool log_axis, bool bla
 }
 
 std::string y_label_commands(const Canvas& canvas, double left, double middle, const std::string& text) {
-  constexpr double kFromAxis = 0.6;
+  constexpr double kFromAxis = 0.68;
   return fmt::format("unset ylabel\nset label 2 \"{}\" at screen {:.6g},{:.6g} center rotate by 90\n", text,
                      canvas.x(left - kFromAxis), canvas.y(middle));
 }

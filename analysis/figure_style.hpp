@@ -13,7 +13,7 @@ namespace soret::analysis {
 
 // Inches.
 inline constexpr double kPanelWidth = 2.7, kPanelHeight = 2.3;
-inline constexpr double kLeft = 0.78, kGap = 0.3, kRightMargin = 0.15, kTop = 0.2, kTitleLine = 0.16,
+inline constexpr double kLeft = 0.84, kGap = 0.3, kRightMargin = 0.15, kTop = 0.2, kTitleLine = 0.16,
                         kBottom = 0.5;
 inline constexpr double kLegendGap = 0.1, kLegendSample = 0.45, kCharacter = 0.075, kLegendLine = 0.165;
 /// From one entry of a legend at full size to the next.

@@ -20,7 +20,7 @@ constexpr std::size_t kMostAbove = 5;
 /// Residuals within this many standard errors lie in the grey band.
 constexpr double kBand = 3;
 /// Laws may take so many times the room of the measured numbers, at either side.
-constexpr double kMostRoom = 3;
+constexpr double kMostRoom = 100;
 /// Numbers that span this factor or more are shown on a logarithmic axis. Our choice.
 constexpr double kLogSpan = 20;
 
@@ -232,7 +232,7 @@ class LineFigure {
     }
     if (laws.low <= laws.high) {
       const double span = measured.high - measured.low;
-      const double factor = log_y_ ? std::max(measured.high / measured.low, 10.0) : 0;
+      const double factor = log_y_ ? std::max(measured.high / measured.low, kMostRoom) : 0;
       const double floor = log_y_ ? measured.low / factor : measured.low - kMostRoom * span;
       const double ceiling = log_y_ ? measured.high * factor : measured.high + kMostRoom * span;
       const bool flat = !(span > 0);
@@ -304,25 +304,25 @@ class LineFigure {
           fmt::format("{}s{}l{} using 1:2 with lines linecolor rgb \"{}\" dashtype {} linewidth 1.6 {}", id,
                       s, l, colour, law.dash, title));
     }
-    std::vector<std::string> measured;
+    std::vector<std::string> measured, on_top;
     for (std::size_t s = 0; s < panel.series.size(); ++s) {
       const auto& series = panel.series[s];
       const Style look = style(s);
       const bool alone = !several(panel);
       const auto colour = alone ? std::string_view("#000000") : look.colour;
       const int symbol_type = alone ? 7 : look.symbol;
-      measured.push_back(
-          fmt::format("{}s{} using 1:3:(0):($4-$3) with vectors nohead linecolor rgb \"{}\" linewidth 1 "
-                      "dashtype solid notitle",
-                      id, s, colour));
-      measured.push_back(
-          fmt::format("{}s{} using 1:2 with {} linecolor rgb \"{}\" linewidth 0.8 dashtype solid pointtype "
-                      "{} pointsize {} "
-                      "title \"{}\"",
-                      id, s, series.laws.empty() ? "linespoints" : "points", colour, symbol_type,
-                      point_size(series), series_title(panel, series)));
+      const auto points = fmt::format(
+          "{}s{} using 1:2 with {} linecolor rgb \"{}\" linewidth 0.8 dashtype solid pointtype {} pointsize "
+          "{}",
+          id, s, series.laws.empty() ? "linespoints" : "points", colour, symbol_type, point_size(series));
+      measured.push_back(fmt::format("{} title \"{}\"", points, series_title(panel, series)));
+      if (!series.laws.empty()) on_top.push_back(points + " notitle");
     }
+    // Before the laws for the legend's sake, and after them to lie on top.
+    // Before the laws for the legend's sake, and after them to lie on top.
     plots.insert(plots.begin(), measured.begin(), measured.end());
+    plots.insert(plots.end(), on_top.begin(), on_top.end());
+    plots.insert(plots.end(), on_top.begin(), on_top.end());
     if (several(panel))
       for (std::size_t l = 0; l < names.size(); ++l)
         plots.push_back(fmt::format(

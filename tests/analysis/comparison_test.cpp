@@ -1,0 +1,294 @@
+#include "analysis/comparison.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "analysis/key_formula.hpp"
+#include "soret/base/error.hpp"
+#include "synthetic.hpp"
+#include "walk_file.hpp"
+
+namespace soret::analysis {
+namespace {
+
+using synthetic::walk_file;
+using testing::AllOf;
+using testing::DoubleEq;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::SizeIs;
+
+/// From n = 5 samples an error makes the mean square residual (n - 1) / (n - 3) too large.
+constexpr double kScale = 2.0 / 4.0;
+
+ComparisonRequest request(std::string quantity, std::string x = "") {
+  return {.quantity = std::move(quantity), .x = std::move(x), .steps = {}, .chosen = {}};
+}
+
+template <class Error>
+std::string message(const ComparisonRequest& wanted, const store::Dataset& file = walk_file()) {
+  try {
+    compare(file, wanted);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  ADD_FAILURE() << "nothing was thrown";
+  return {};
+}
+
+store::Variable renamed(store::Variable variable, const std::string& name) {
+  variable.name = name;
+  return variable;
+}
+
+TEST(Comparison, AProfileHasAPanelPerPointAndTheLastRecord) {
+  const auto density = compare(walk_file(), request("density"));
+  EXPECT_EQ(density.kind, ComparisonKind::lines);
+  EXPECT_EQ(density.x.name, "position");
+  ASSERT_THAT(density.panels, SizeIs(4));
+  const auto& panel = density.panels[1];
+  EXPECT_EQ(label_text(panel.label), "learning_rate = 0.1, field = bump, step = 10");
+  ASSERT_THAT(panel.series, SizeIs(1));
+  const auto& series = panel.series[0];
+  EXPECT_TRUE(series.label.empty());
+  EXPECT_THAT(series.x, ElementsAre(0.25, 0.5, 0.75));
+  EXPECT_THAT(series.mean, ElementsAre(10, 11, 12));  // point 1, record 1 of rows of three
+  EXPECT_THAT(series.error, ElementsAre(0.5, 0.5, 0.5));
+  ASSERT_THAT(series.laws, SizeIs(2));
+  EXPECT_EQ(series.laws[1].name, "wrong");
+  EXPECT_THAT(series.laws[0].value, ElementsAre(10, 11, 12));
+  EXPECT_THAT(series.laws[1].value, ElementsAre(11, 12, 13));
+  EXPECT_EQ(series.laws[0].chi_square, 0);
+  EXPECT_DOUBLE_EQ(series.laws[1].chi_square, 4 * kScale);  // off by two errors everywhere
+  EXPECT_EQ(series.laws[1].degrees, 3u);
+}
+
+TEST(Comparison, ChosenStepsAreSeriesAndChoicesAreLeftOutOfLabels) {
+  auto wanted = request("density");
+  wanted.steps = {10, 0};
+  wanted.chosen = {{"walk.learning_rate", "0.20"}, {"field", "linear"}};
+  const auto density = compare(walk_file(), wanted);
+  ASSERT_THAT(density.panels, SizeIs(1));
+  EXPECT_TRUE(density.panels[0].label.empty());
+  ASSERT_THAT(density.panels[0].series, SizeIs(2));
+  EXPECT_EQ(label_text(density.panels[0].series[0].label), "step = 10");
+  EXPECT_THAT(density.panels[0].series[0].mean, ElementsAre(16, 17, 18));
+  EXPECT_THAT(density.panels[0].series[1].mean, ElementsAre(13, 14, 15));
+}
+
+TEST(Comparison, OverAKeyAxesOfWordsArePanelsAndLawsFollow) {
+  const auto escape = compare(walk_file(), request("escape_time"));
+  EXPECT_EQ(escape.x.name, "learning_rate");
+  ASSERT_THAT(escape.panels, SizeIs(2));
+  const auto& series = escape.panels[0].series[0];
+  EXPECT_EQ(label_text(escape.panels[0].label), "field = linear");
+  EXPECT_THAT(series.x, ElementsAre(0.1, 0.2));
+  EXPECT_THAT(series.mean, ElementsAre(10, 20));
+  ASSERT_THAT(series.laws, SizeIs(1));
+  EXPECT_EQ(series.laws[0].name, "predicted");
+  EXPECT_THAT(series.laws[0].value, ElementsAre(12, 20));
+  // Two errors off at one of two places; the errors come from 5 blocks.
+  EXPECT_DOUBLE_EQ(series.laws[0].chi_square, 4.0 / 2 * kScale);
+}
+
+TEST(Comparison, AFormulaOrdersItsPlaces) {
+  const auto escape = compare(walk_file(), request("escape_time", "data.samples/temperature"));
+  EXPECT_THAT(escape.panels[0].series[0].x, ElementsAre(2, 8));
+  EXPECT_THAT(escape.panels[0].series[0].mean, ElementsAre(20, 10));
+}
+
+TEST(Comparison, OverWordsThereAreBars) {
+  const auto escape = compare(walk_file(), request("escape_time", "field"));
+  EXPECT_EQ(escape.kind, ComparisonKind::bars);
+  EXPECT_THAT(escape.x.categories, ElementsAre("linear", "bump"));
+  ASSERT_THAT(escape.panels, SizeIs(1));
+  ASSERT_THAT(escape.panels[0].series, SizeIs(2));
+  EXPECT_EQ(label_text(escape.panels[0].series[1].label), "learning_rate = 0.2");
+  EXPECT_THAT(escape.panels[0].series[0].x, ElementsAre(0, 1));
+}
+
+TEST(Comparison, OneOfFurtherPlacesOverAKey) {
+  auto wanted = request("density", "learning_rate");
+  wanted.chosen = {{"position", "0.5"}, {"field", "bump"}};
+  const auto density = compare(walk_file(), wanted);
+  EXPECT_THAT(density.panels[0].series[0].mean, ElementsAre(11, 23));
+  EXPECT_THAT(density.panels[0].series[0].laws[1].value, ElementsAre(12, 24));
+}
+
+TEST(Comparison, OverTheStepFurtherPlacesAndNumericAxesAreSeries) {
+  const auto density = compare(walk_file(), request("density", "step"));
+  ASSERT_THAT(density.panels, SizeIs(2));
+  ASSERT_THAT(density.panels[1].series, SizeIs(6));
+  EXPECT_EQ(label_text(density.panels[1].series[4].label), "learning_rate = 0.2, position = 0.5");
+  EXPECT_THAT(density.panels[1].series[4].x, ElementsAre(0, 10));
+  EXPECT_THAT(density.panels[1].series[4].mean, ElementsAre(20, 23));
+}
+
+TEST(Comparison, TheFilesOwnChiSquareIsTaken) {
+  auto file = walk_file();
+  auto stated = synthetic::variable(file, "density_by_law");
+  stated.name = "density_misfit";
+  stated.dimensions.pop_back();
+  stated.attributes = {{"chi_square_of", std::string("density")}};
+  stated.data = std::vector<double>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  file.variables.push_back(stated);
+  const auto density = compare(file, request("density"));
+  EXPECT_EQ(density.panels[2].series[0].laws[0].chi_square, 10);  // point 2, record 1, law 0
+  EXPECT_EQ(density.panels[2].series[0].laws[1].chi_square, 11);
+  EXPECT_EQ(density.panels[2].series[0].laws[1].degrees, 0u);
+  // What covers only part of a record has its own.
+  auto part = request("density", "learning_rate");
+  part.chosen = {{"position", "0.5"}};
+  EXPECT_DOUBLE_EQ(compare(file, part).panels[0].series[0].laws[1].chi_square, 4 * kScale);
+}
+
+TEST(Comparison, FilesWithoutTheAttributeAreReadByTheirNames) {
+  auto file = walk_file();
+  auto& law = synthetic::variable(file, "density_by_law");
+  law.attributes.erase("predicts");
+  EXPECT_TRUE(compare(file, request("density")).panels[0].series[0].laws.empty());
+  law.name = "density_prediction";
+  EXPECT_THAT(predictions_of(file, "density"), ElementsAre("density_prediction"));
+  EXPECT_THAT(compare(file, request("density")).panels[0].series[0].laws, SizeIs(2));
+}
+
+TEST(Comparison, ALawWithoutNumbersIsLeftOut) {
+  auto file = walk_file();
+  auto& values = std::get<std::vector<double>>(synthetic::variable(file, "density_by_law").data);
+  for (std::size_t row = 0; row < 8; ++row)
+    for (std::size_t i = 0; i < 3; ++i) values[(row * 2 + 1) * 3 + i] = NAN;
+  EXPECT_THAT(compare(file, request("density")).panels[0].series[0].laws, SizeIs(1));
+}
+
+TEST(Comparison, WithoutErrorsThereIsNoChiSquare) {
+  auto file = walk_file();
+  std::get<std::vector<double>>(synthetic::variable(file, "density_stderr").data).assign(24, 0.0);
+  EXPECT_TRUE(std::isnan(compare(file, request("density")).panels[0].series[0].laws[1].chi_square));
+}
+
+TEST(Comparison, PointsThatAreNotFinishedAreLeftOutWithANote) {
+  auto file = walk_file();
+  std::get<std::vector<std::int64_t>>(synthetic::variable(file, "finished").data)[1] = 0;
+  const auto density = compare(file, request("density"));
+  EXPECT_THAT(density.panels, SizeIs(3));
+  ASSERT_THAT(density.notes, SizeIs(1));
+  EXPECT_THAT(density.notes[0], HasSubstr("learning_rate = 0.1, field = bump: not finished"));
+}
+
+TEST(Comparison, TwoDimensionsMakeAMap) {
+  auto file = walk_file();
+  file.dimensions.push_back({"height", 2});
+  file.variables.push_back({"height", {"height"}, std::vector<double>{-1.5, 1.5}, {}});
+  std::vector<double> plane;
+  for (int i = 0; i < 4 * 2 * 3 * 2; ++i) plane.push_back(i);
+  auto flat = renamed(synthetic::variable(file, "density"), "plane");
+  flat.dimensions.push_back("height");
+  flat.data = plane;
+  file.variables.push_back(flat);
+  file.variables.push_back(renamed(flat, "plane_block"));
+  auto wanted = request("plane");
+  wanted.chosen = {{"learning_rate", "0.1"}, {"field", "linear"}};
+  const auto map = compare(file, wanted);
+  EXPECT_EQ(map.kind, ComparisonKind::map);
+  EXPECT_EQ(map.x.name, "position");
+  EXPECT_EQ(map.y.name, "height");
+  EXPECT_THAT(map.y.values, ElementsAre(-1.5, 1.5));
+  // [y][x] of the last record, whose cells are 6 ... 11 in the order [position][height].
+  EXPECT_THAT(map.panels[0].series[0].mean, ElementsAre(6, 8, 10, 7, 9, 11));
+}
+
+TEST(Comparison, ThirtyPointsAreThinnedOutAndTheNoteSaysHow) {
+  synthetic::Family family{.steps = {0, 10}, .truth = [](double, double, double) { return 1.0; }};
+  family.learning_rates.clear();
+  for (int i = 1; i <= 30; ++i) family.learning_rates.push_back(0.01 * i);
+  auto file = synthetic::dataset(family);
+  file.dimensions.push_back({"position", 2});
+  file.variables.push_back({"position", {"position"}, std::vector<double>{0.1, 0.7}, {}});
+  store::Variable profile{
+      "profile", {"learning_rate", "batch_size", "position"}, std::vector<double>(60, 1.0), {}};
+  file.variables.push_back(profile);
+  const auto profiles = compare(file, request("profile"));
+  EXPECT_THAT(profiles.panels, SizeIs(9));
+  EXPECT_EQ(label_text(profiles.panels.front().label), "learning_rate = 0.01");
+  EXPECT_EQ(label_text(profiles.panels.back().label), "learning_rate = 0.3");
+  EXPECT_THAT(profiles.notes, ElementsAre(HasSubstr("9 of 30 panels are drawn; choose others with --at")));
+}
+
+TEST(Comparison, WhatAFileShowsFirst) {
+  auto file = walk_file();
+  EXPECT_THAT(first_quantities(file), ElementsAre("density"));
+  std::erase_if(file.variables, [](const auto& v) { return v.name.starts_with("density"); });
+  EXPECT_THAT(first_quantities(file), ElementsAre("escape_time"));
+  EXPECT_THAT(first_quantities(synthetic::dataset(
+                  {.steps = {0, 10}, .truth = [](double, double, double) { return 1.0; }})),
+              ElementsAre("y"));
+}
+
+TEST(Comparison, SeveralFilesShareAPanel) {
+  const auto one = compare(walk_file(), request("escape_time"));
+  EXPECT_TRUE(overlayable(one, one));
+  EXPECT_FALSE(overlayable(one, compare(walk_file(), request("escape_time", "temperature"))));
+  EXPECT_FALSE(overlayable(one, compare(walk_file(), request("density"))));
+  const std::vector<Comparison> both{one, one};
+  const std::vector<std::string> names{"a", "b"};
+  const auto together = overlay(both, names);
+  ASSERT_THAT(together.panels, SizeIs(2));
+  ASSERT_THAT(together.panels[0].series, SizeIs(2));
+  EXPECT_EQ(label_text(together.panels[0].series[1].label), "file = b");
+}
+
+TEST(Comparison, ErrorsSayWhatIsAllowed) {
+  EXPECT_THAT(message<InputError>(request("densty")),
+              AllOf(HasSubstr("did you mean 'density'"), HasSubstr("temperature")));
+  EXPECT_THAT(message<ConfigError>(request("density", "positon")),
+              AllOf(HasSubstr("step, position"), HasSubstr("nothing is called 'positon'")));
+  auto wanted = request("density");
+  wanted.steps = {7};
+  EXPECT_THAT(message<ConfigError>(wanted), HasSubstr("--step 7: was not recorded; recorded are 0, 10"));
+  wanted = request("density", "step");
+  wanted.steps = {10};
+  EXPECT_THAT(message<ConfigError>(wanted), HasSubstr("--step"));
+  wanted = request("density");
+  wanted.chosen = {{"field", "flat"}};
+  EXPECT_THAT(message<ConfigError>(wanted), HasSubstr("is not one of linear, bump"));
+  wanted.chosen = {{"feld", "bump"}};
+  EXPECT_THAT(message<ConfigError>(wanted), HasSubstr("did you mean 'field'"));
+  wanted.chosen = {{"step", "10"}};
+  EXPECT_THAT(message<ConfigError>(wanted), HasSubstr("--step N"));
+  EXPECT_THAT(message<ConfigError>(request("escape_time", "walk.steps")),
+              HasSubstr("is 10 at every scan point; what varies is learning_rate, field"));
+  EXPECT_THAT(message<ConfigError>(request("escape_time", "steps")),
+              HasSubstr("may be start.steps or walk.steps"));
+  EXPECT_THAT(message<ConfigError>(request("escape_time", "1/")), HasSubstr("names no axis"));
+  EXPECT_THAT(message<ConfigError>(request("escape_time", "learning_rate*")), HasSubstr("unexpected end"));
+  EXPECT_THAT(message<ConfigError>(request("escape_time", "field*2")), HasSubstr("axis of words"));
+}
+
+TEST(Comparison, TheReportHoldsEveryChiSquare) {
+  const auto report = comparison_json(compare(walk_file(), request("density")));
+  EXPECT_EQ(report["over"], "position");
+  const auto& series = report["panels"][3]["series"][0];
+  EXPECT_EQ(report["panels"][3]["settings"],
+            (nlohmann::json{{"learning_rate", 0.2}, {"field", "bump"}, {"step", 10.0}}));
+  EXPECT_EQ(series["places"], 3);
+  EXPECT_EQ(series["laws"]["wrong"]["chi_square_per_degree"], 4 * kScale);
+  EXPECT_EQ(series["laws"]["wrong"]["degrees"], 3);
+}
+
+TEST(KeyFormula, KnowsAxesNumbersOfTheConfigAndQuantitiesOfPoints) {
+  const auto file = walk_file();
+  const auto axes = scan_axes(file, file.at("finished").dimensions);
+  const auto values = [&](const char* text) { return key_formula(file, axes, text).values; };
+  EXPECT_THAT(values("learning_rate"), ElementsAre(0.1, 0.1, 0.2, 0.2));
+  EXPECT_THAT(values("walk.learning_rate * 10"), ElementsAre(1, 1, 2, 2));
+  EXPECT_THAT(values("1e1*samples/temperature"), ElementsAre(80, 80, 20, 20));
+  EXPECT_THAT(values("sqrt(temperature) + start.steps"), ElementsAre(4, 4, 5, 5));
+  EXPECT_THAT(values("sin(pi*data.samples)^2 + walk.steps"), testing::Each(testing::DoubleNear(10, 1e-12)));
+  EXPECT_THAT(key_formula(file, axes, "data.samples/walk.learning_rate").names,
+              ElementsAre("data.samples", "walk.learning_rate"));
+}
+
+}  // namespace
+}  // namespace soret::analysis
