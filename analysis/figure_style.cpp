@@ -121,7 +121,7 @@ Range Range::padded(bool log_axis) const {
 }
 
 double tick_distance(const Range& range) {
-  const double rough = (range.high - range.low) / 4;
+  const double rough = (range.high - range.low) / 5;
   const double decade = std::pow(10, std::floor(std::log10(rough)));
   for (const double digit : {1.0, 2.0, 2.5, 5.0})
     if (digit * decade >= rough) return digit * decade;

@@ -311,10 +311,14 @@ class LineFigure {
       const bool alone = !several(panel);
       const auto colour = alone ? std::string_view("#000000") : look.colour;
       const int symbol_type = alone ? 7 : look.symbol;
+      measured.push_back(
+          fmt::format("{}s{} using 1:3:(0):($4-$3) with vectors nohead linecolor rgb \"{}\" linewidth 1 "
+                      "dashtype solid notitle",
+                      id, s, colour));
       const auto points = fmt::format(
           "{}s{} using 1:2 with {} linecolor rgb \"{}\" linewidth 0.8 dashtype solid pointtype {} pointsize "
           "{}",
-          id, s, series.laws.empty() ? "linespoints" : "points", colour, symbol_type, point_size(series));
+          id, s, joined(series), colour, symbol_type, point_size(series));
       measured.push_back(fmt::format("{} title \"{}\"", points, series_title(panel, series)));
       if (!series.laws.empty()) on_top.push_back(points + " notitle");
     }
@@ -329,6 +333,12 @@ class LineFigure {
             "keyentry with lines linecolor rgb \"#000000\" dashtype {} linewidth 1.6 title \"{}\"",
             style(l).dash, shared_law_title(panel, names[l])));
     fmt::format_to(std::back_inserter(script), "plot {}\n", fmt::join(plots, ", \\\n  "));
+  }
+
+  /// Without a law the eye needs a line, with a symbol here and there.
+  static std::string joined(const MeasuredSeries& series) {
+    if (!series.laws.empty()) return "points";
+    return fmt::format("linespoints pointinterval {}", std::max<std::size_t>(1, series.x.size() / 25));
   }
 
   static double point_size(const MeasuredSeries& series) {

@@ -120,7 +120,7 @@ class MapFigure {
     frame(canvas, left + kLeft + kMapSize + kColourBar, row_top, script);
     const auto chi = chi_square_text(law->chi_square);
     fmt::format_to(out,
-                   "set title \"residual of {} / s.e.{}\" offset 0,-0.6\nset palette defined (-1 "
+                   "set title \"residual of {} / \u03c3{}\" offset 0,-0.6\nset palette defined (-1 "
                    "\"#0072B2\", 0 \"#ffffff\", 1 "
                    "\"#D55E00\")\nset cbrange [{}:{}]\nplot {}z using 1:2:3 with image notitle\n",
                    plain(best), chi.empty() ? "" : "\\n" + chi, -kMostResidual, kMostResidual, id);

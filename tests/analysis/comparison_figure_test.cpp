@@ -39,6 +39,7 @@ TEST(ComparisonFigure, DataBlocksHoldMeasuredNumbersLawsAndResiduals) {
   EXPECT_THAT(script,
               HasSubstr("$p0n1s0 << END\n0.25 10 9.5 10.5\n0.5 11 10.5 11.5\n0.75 12 11.5 12.5\nEND\n"));
   EXPECT_THAT(script, HasSubstr("$p0n1s0l1 << END\n0.25 11 -2\n0.5 12 -2\n0.75 13 -2\nEND\n"));
+  EXPECT_EQ(count(script, "using 1:3:(0):($4-$3) with vectors nohead"), 4);  // error bars
   EXPECT_EQ(count(script, "\nplot "), 8);  // four panels, each with residuals
 }
 
