@@ -31,27 +31,6 @@ double median(std::vector<double> x) {
   return x[x.size() / 2];
 }
 
-void verify(const Problem& p, const std::string& what) {
-  constexpr int kChecked = 131;
-  constexpr std::int64_t kSteps = 201;
-  const auto start = walk::positions_cpu(p, 0, kChecked, 0);
-  const auto end = walk::positions_cpu(p, 0, kChecked, kSteps);
-  for (int w = 0; w < kChecked; ++w) {
-    std::vector<double> q;
-    for (const auto& row : start) q.push_back(row[w]);
-    q = oracle::walked(p, static_cast<std::uint32_t>(w), q, kSteps);
-    for (std::size_t i = 0; i < q.size(); ++i) {
-      double error = std::abs(q[i] - end[i][w]);
-      if (p.boundary == Boundary::periodic) error = std::min(error, p.width() - error);
-      // A few roundings of positions of order 1 per step; in single precision, of steps of 0.03.
-      if (!(error < (p.single_precision ? 1e-5 : 1e-12))) {
-        throw RunError(fmt::format("bench random_walk: {}: walker {} differs from the oracle by {:.2g}", what,
-                                   w, error));
-      }
-    }
-  }
-}
-
 /// Walker-steps per second of all threads together.
 double driver_rate(const Problem& p, int threads, std::int64_t steps, std::int64_t sample_every) {
   const std::array<std::int64_t, 2> records = {0, steps};
@@ -129,6 +108,26 @@ std::vector<Case> cases() {
 
 }  // namespace
 
+void verify_walk(const Problem& p, WalkPositions* positions, const std::string& what) {
+  constexpr int kChecked = 131;
+  constexpr std::int64_t kSteps = 201;
+  const auto start = positions(p, 0, kChecked, 0);
+  const auto end = positions(p, 0, kChecked, kSteps);
+  for (int w = 0; w < kChecked; ++w) {
+    std::vector<double> q;
+    for (const auto& row : start) q.push_back(row[w]);
+    q = oracle::walked(p, static_cast<std::uint32_t>(w), q, kSteps);
+    for (std::size_t i = 0; i < q.size(); ++i) {
+      double error = std::abs(q[i] - end[i][w]);
+      if (p.boundary == Boundary::periodic) error = std::min(error, p.width() - error);
+      // A few roundings of positions of order 1 per step; in single precision, of steps of 0.03.
+      if (!(error < (p.single_precision ? 1e-5 : 1e-12))) {
+        throw RunError(fmt::format("bench {}: walker {} differs from the oracle by {:.2g}", what, w, error));
+      }
+    }
+  }
+}
+
 nlohmann::json random_walk() {
   const int threads = omp_get_max_threads();
   // Of the sinusoidal walk on a ring. In double precision: reduction 4, polynomial 18, amplitude and step 5,
@@ -137,7 +136,7 @@ nlohmann::json random_walk() {
   constexpr double kSingleFlops = 12;
   nlohmann::json results = nlohmann::json::array();
   for (const Case& c : cases()) {
-    verify(c.problem, c.name);
+    verify_walk(c.problem, walk::positions_cpu, c.name);
     const bool compared = results.size() < 2;
     // The peak is measured with floats, of which a vector holds twice as many.
     const double flops = c.problem.single_precision ? kSingleFlops : 2 * kFlops;

@@ -14,6 +14,7 @@ std::span<const Bench> benches() {
       {"langevin", "Langevin walkers on the CPU, against a plain loop and the rate of normals", langevin},
       {"random_walk", "random walks on the CPU, against the FMA peak and a plain loop", random_walk},
       {"langevin_cuda", "the same walkers on the GPU, against what its instructions allow", langevin_cuda},
+      {"random_walk_cuda", "the same walks on the GPU, against its FP64 peak", random_walk_cuda},
       {"two_layer_cuda", "the same ensembles on the GPU, against its FP32 peak", two_layer_cuda},
   };
   return all;

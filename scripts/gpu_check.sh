@@ -52,6 +52,7 @@ bench() {
 }
 cuda=$(bench two_layer_cuda) || failed=1
 langevin=$(bench langevin_cuda) || failed=1
+walk=$(bench random_walk_cuda) || failed=1
 cpu=$(bench two_layer) || failed=1
 
 cat >"$out" <<JSON
@@ -62,6 +63,7 @@ cat >"$out" <<JSON
   "passed": $([ "$failed" = 0 ] && echo true || echo false),
   "bench_cuda": $cuda,
   "bench_langevin_cuda": $langevin,
+  "bench_random_walk_cuda": $walk,
   "bench_cpu": $cpu,
   "tests": [$tests]
 }

@@ -3,11 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "sims/random_walk/analysis.hpp"
 #include "sims/random_walk/options.hpp"
+#include "soret/base/cuda_device.hpp"
 #include "soret/base/error.hpp"
+#include "soret/base/formula_cuda.hpp"
 #include "soret/base/machine.hpp"
+#include "soret/walk/random_walk_cuda.hpp"
 
 namespace soret::sims {
 namespace {
@@ -25,17 +29,28 @@ std::vector<Coordinate> coordinates_of(const walk::Problem& p, int bins) {
   return {axis, convention_coordinate(), position, second, edge};
 }
 
+/// How much a CUDA launch takes on at a time: enough walkers to fill the device many times over, little
+/// enough work to be through in tens of seconds, so that what is finished reaches the journal. Our choice.
+constexpr double kCudaWalkers = 1U << 22;
+constexpr double kCudaCost = 5e12;  // walkers times steps times coordinates
+/// Walkers of a unit at least: the groups of a unit share thread blocks.
+constexpr int kCudaUnit = 1024;
+
 class RandomWalkExperiment : public Experiment {
  public:
   RandomWalkExperiment(const ScanPlan& plan, const Backend& backend)
       : record_(random_walk_record(plan.common())), threads_(backend.threads) {
-    if (backend.kind == Backend::Kind::cuda)
-      throw ConfigError("random_walk has no CUDA backend yet; use --backend cpu");
+    if (backend.kind == Backend::Kind::cuda) cuda_ = require_cuda_device();
+    if (backend.kind == Backend::Kind::automatic) cuda_ = find_cuda_device();
     const auto all = random_walk_observables();
     for (const auto o : record_.observables) observables_.push_back(all[static_cast<std::size_t>(o)]);
     if (plan.common().integer("walk.dimensions") == 1)
       for (Observable& o : observables_) std::erase(o.dimensions, "axis");
     for (std::size_t i = 0; i < plan.points(); ++i) problems_.push_back(random_walk_point(plan.at(i)));
+    if (cuda_ && !problems_[0].formulas.empty() && !missing_formula_compiler().empty()) {
+      if (backend.kind == Backend::Kind::cuda) throw ConfigError(missing_formula_compiler());
+      cuda_.reset();
+    }
     derived_ = random_walk_derived(record_, problems_[0].dimensions);
     const auto used = [this](const Coordinate& coordinate) {
       const auto has = [&](const Observable& o) {
@@ -58,39 +73,83 @@ class RandomWalkExperiment : public Experiment {
     return random_walk_derive(problems_[point], record_, ensemble);
   }
   std::string step_name() const override { return "step of the walk"; }
-  std::uint32_t preferred_group(std::size_t) const override { return 1; }
+  std::uint32_t preferred_group(std::size_t) const override {
+    return cuda_ ? static_cast<std::uint32_t>((kCudaUnit + record_.walkers - 1) / record_.walkers) : 1;
+  }
   double cost(std::size_t point) const override {
     return static_cast<double>(record_.steps.back()) * record_.walkers * problems_[point].dimensions;
   }
 
   UnitResult run(const WorkUnit& unit, const std::atomic<bool>& stop) override {
     try {
-      walk::Records records = walk::run_cpu(problems_[unit.point], {.first_group = unit.first,
-                                                                    .groups = static_cast<int>(unit.count),
-                                                                    .walkers = record_.walkers,
-                                                                    .record_steps = record_.steps,
-                                                                    .sample_every = record_.sample_every,
-                                                                    .bins = record_.bins,
-                                                                    .observables = record_.observables,
-                                                                    .stop = &stop});
-      return {std::move(records.values), std::move(records.diverged_at)};
+      return result_of(walk::run_cpu(problems_[unit.point], request(unit, stop)));
     } catch (const walk::Stopped&) {
       throw Stopped{};
     }
   }
 
-  std::string backend() const override { return "cpu"; }
+  void run_all(std::span<const WorkUnit> units, const std::atomic<bool>& stop,
+               const std::function<void(const WorkUnit&, UnitResult&&)>& done) override {
+    if (!cuda_) return Experiment::run_all(units, stop, done);
+    while (!units.empty() && !stop) {
+      const auto batch = units.first(cuda_batch(units));
+      units = units.subspan(batch.size());
+      std::vector<walk::Problem> problems;
+      std::vector<walk::Request> requests;
+      for (const WorkUnit& unit : batch) {
+        problems.push_back(problems_[unit.point]);
+        requests.push_back(request(unit, stop));
+      }
+      try {
+        auto results = walk::run_cuda(problems, requests);
+        for (std::size_t i = 0; i < batch.size(); ++i) done(batch[i], result_of(std::move(results[i])));
+      } catch (const walk::Stopped&) {
+        return;
+      }
+    }
+  }
+
+  std::string backend() const override { return cuda_ ? "cuda" : "cpu"; }
   std::string device() const override {
-    return fmt::format("{}, {} thread{}", cpu_name(), threads_, threads_ == 1 ? "" : "s");
+    return cuda_ ? cuda_->name
+                 : fmt::format("{}, {} thread{}", cpu_name(), threads_, threads_ == 1 ? "" : "s");
   }
 
  private:
+  walk::Request request(const WorkUnit& unit, const std::atomic<bool>& stop) const {
+    return {.first_group = unit.first,
+            .groups = static_cast<int>(unit.count),
+            .walkers = record_.walkers,
+            .record_steps = record_.steps,
+            .sample_every = record_.sample_every,
+            .bins = record_.bins,
+            .observables = record_.observables,
+            .stop = &stop};
+  }
+  static UnitResult result_of(walk::Records&& records) {
+    return {std::move(records.values), std::move(records.diverged_at)};
+  }
+
+  /// How many of the first units make one launch, at least one.
+  std::size_t cuda_batch(std::span<const WorkUnit> units) const {
+    std::size_t size = 0;
+    double walkers = 0;
+    double total = 0;
+    while (size < units.size() && (size == 0 || (walkers < kCudaWalkers && total < kCudaCost))) {
+      walkers += static_cast<double>(units[size].count) * record_.walkers;
+      total += cost(units[size].point) * units[size].count;
+      ++size;
+    }
+    return size;
+  }
+
   RandomWalkRecord record_;
   std::vector<walk::Problem> problems_;
   std::vector<Observable> observables_;
   std::vector<DerivedQuantity> derived_;
   std::vector<Coordinate> coordinates_;
   int threads_;
+  std::optional<CudaDevice> cuda_;  ///< the device, where this runs on one
 };
 
 std::unique_ptr<Experiment> prepare(const ScanPlan& plan, const Backend& backend) {
