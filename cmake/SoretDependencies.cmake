@@ -64,6 +64,17 @@ if(SORET_MUPARSER_LIBRARY)
   target_compile_definitions(soret_muparser INTERFACE SORET_HAVE_MUPARSER=1)
 endif()
 
+# oneDNN, for convolutions and matrix products in single precision; Eigen does them where it is absent.
+add_library(soret_onednn INTERFACE)
+if(NOT SORET_STATIC)  # Debian ships no libdnnl.a
+  find_path(SORET_ONEDNN_INCLUDE_DIR oneapi/dnnl/dnnl.hpp)
+  find_library(SORET_ONEDNN_LIBRARY dnnl)
+  soret_require_found(SORET_ONEDNN_LIBRARY libdnnl-dev)
+  target_include_directories(soret_onednn SYSTEM INTERFACE ${SORET_ONEDNN_INCLUDE_DIR})
+  target_link_libraries(soret_onednn INTERFACE ${SORET_ONEDNN_LIBRARY})
+  target_compile_definitions(soret_onednn INTERFACE SORET_HAVE_ONEDNN=1)
+endif()
+
 # HDF5's C library with the high-level dimension scales, serial build.
 set(HDF5_PREFER_PARALLEL OFF)
 find_package(HDF5 1.10 QUIET COMPONENTS C HL)

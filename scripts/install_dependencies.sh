@@ -11,6 +11,7 @@ packages=(
   libboost-program-options-dev    # command line and config files
   libhdf5-dev                     # result files
   librandom123-dev                # counter-based random numbers
+  libdnnl-dev                     # oneDNN: convolutions and matrix products in single precision
   libgsl-dev                      # special functions, quadrature, minimisers
   libmuparser-dev                 # formulas in configs
   libfmt-dev                      # text

@@ -1,0 +1,97 @@
+#include "soret/network/activation.hpp"
+
+#include <cmath>
+#include <numbers>
+
+namespace soret::network {
+namespace {
+
+/// f, f' and f'' at one place.
+template <class T>
+struct Derivatives {
+  T value, first, second;
+};
+
+template <ActivationKind K, class T>
+Derivatives<T> derivatives(T x) {
+  if constexpr (K == ActivationKind::relu) {
+    return {x > 0 ? x : T{}, x > 0 ? T{1} : T{}, T{}};
+  } else if constexpr (K == ActivationKind::tanh) {
+    const T y = std::tanh(x);
+    return {y, 1 - y * y, -2 * y * (1 - y * y)};
+  } else if constexpr (K == ActivationKind::sigmoid || K == ActivationKind::softplus) {
+    const T decay = std::exp(-std::abs(x));
+    const T s = (x < 0 ? decay : T{1}) / (1 + decay);
+    const T slope = decay / ((1 + decay) * (1 + decay));
+    if constexpr (K == ActivationKind::softplus) return {std::max(x, T{}) + std::log1p(decay), s, slope};
+    return {s, slope, slope * (1 - 2 * s)};
+  } else {
+    const T density = std::exp(-x * x / 2) * std::numbers::inv_sqrtpi_v<T> / std::numbers::sqrt2_v<T>;
+    const T share = std::erfc(-x / std::numbers::sqrt2_v<T>) / 2;
+    return {x * share, share + x * density, (2 - x * x) * density};
+  }
+}
+
+/// Calls f with the kind as a constant.
+template <class F>
+void with_kind(ActivationKind kind, F f) {
+  switch (kind) {
+    case ActivationKind::relu:
+      return f(std::integral_constant<ActivationKind, ActivationKind::relu>{});
+    case ActivationKind::tanh:
+      return f(std::integral_constant<ActivationKind, ActivationKind::tanh>{});
+    case ActivationKind::sigmoid:
+      return f(std::integral_constant<ActivationKind, ActivationKind::sigmoid>{});
+    case ActivationKind::softplus:
+      return f(std::integral_constant<ActivationKind, ActivationKind::softplus>{});
+    case ActivationKind::gelu:
+      return f(std::integral_constant<ActivationKind, ActivationKind::gelu>{});
+  }
+}
+
+}  // namespace
+
+template <class T>
+void Activation<T>::forward(const Values<T>& v, const Mode& /*mode*/, const T* /*state*/) const {
+  const std::size_t size = v.n * shape_.size();
+  with_kind(kind_, [&](auto kind) {
+    for (std::size_t i = 0; i < size; ++i) v.y[i] = derivatives<kind()>(v.x[i]).value;
+  });
+}
+
+template <class T>
+void Activation<T>::backward(const Values<T>& v, const Gradients<T>& g) const {
+  if (!g.x) return;
+  const std::size_t size = v.n * shape_.size();
+  with_kind(kind_, [&](auto kind) {
+    for (std::size_t i = 0; i < size; ++i)
+      g.x[i] = (g.add ? g.x[i] : T{}) + derivatives<kind()>(v.x[i]).first * g.y[i];
+  });
+}
+
+template <class T>
+void Activation<T>::forward_tangent(const Values<T>& v, const Tangents<T>& t) const {
+  const std::size_t size = v.n * shape_.size();
+  with_kind(kind_, [&](auto kind) {
+    for (std::size_t i = 0; i < size; ++i) t.y[i] = t.x ? derivatives<kind()>(v.x[i]).first * t.x[i] : T{};
+  });
+}
+
+template <class T>
+void Activation<T>::backward_tangent(const Values<T>& v, const Tangents<T>& t, const Gradients<T>& g,
+                                     const Gradients<T>& gt) const {
+  if (!gt.x) return;
+  const std::size_t size = v.n * shape_.size();
+  with_kind(kind_, [&](auto kind) {
+    for (std::size_t i = 0; i < size; ++i) {
+      const auto f = derivatives<kind()>(v.x[i]);
+      const T bend = t.x ? f.second * t.x[i] * g.y[i] : T{};
+      gt.x[i] = (gt.add ? gt.x[i] : T{}) + f.first * gt.y[i] + bend;
+    }
+  });
+}
+
+template class Activation<float>;
+template class Activation<double>;
+
+}  // namespace soret::network

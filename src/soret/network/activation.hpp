@@ -1,0 +1,27 @@
+#pragma once
+
+#include "soret/network/layer.hpp"
+
+namespace soret::network {
+
+enum class ActivationKind { relu, tanh, sigmoid, softplus, gelu };
+
+/// y = f(x), unit by unit. relu has f'(0) = 0; gelu is x Phi(x).
+template <class T>
+class Activation final : public Layer<T> {
+ public:
+  Activation(const Shape& input, ActivationKind kind) : shape_(input), kind_(kind) {}
+
+  const Shape& output() const override { return shape_; }
+  void forward(const Values<T>& v, const Mode& mode, const T* state) const override;
+  void backward(const Values<T>& v, const Gradients<T>& g) const override;
+  void forward_tangent(const Values<T>& v, const Tangents<T>& t) const override;
+  void backward_tangent(const Values<T>& v, const Tangents<T>& t, const Gradients<T>& g,
+                        const Gradients<T>& gt) const override;
+
+ private:
+  Shape shape_;
+  ActivationKind kind_;
+};
+
+}  // namespace soret::network

@@ -1,0 +1,277 @@
+#include "soret/network/network.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "soret/base/error.hpp"
+
+namespace soret::network {
+
+template <class T>
+Network<T>::Network(const Shape& input) {
+  nodes_.push_back({.name = "input", .shape = input});
+}
+
+template <class T>
+const Shape& Network<T>::shape(int node) const {
+  return nodes_[static_cast<std::size_t>(node)].shape;
+}
+
+template <class T>
+int Network<T>::add(std::string name, std::unique_ptr<Layer<T>> layer, int from) {
+  Node node{.name = std::move(name), .from = from, .shape = layer->output()};
+  node.parameters = parameter_count_;
+  node.state = state_count_;
+  for (Parameter& p : layer->parameters()) {
+    const std::size_t size = p.size();
+    parameters_.push_back({node.name + "." + p.name, std::move(p), parameter_count_});
+    parameter_count_ += size;
+  }
+  for (Parameter& p : layer->state()) {
+    const std::size_t size = p.size();
+    state_.push_back({node.name + "." + p.name, std::move(p), state_count_});
+    state_count_ += size;
+  }
+  node.has_parameters_below =
+      nodes_[static_cast<std::size_t>(from)].has_parameters_below || parameter_count_ > node.parameters;
+  node.layer = std::move(layer);
+  nodes_.push_back(std::move(node));
+  // Backwards the last reader comes first: of all readers of `from` it writes, the earlier ones add.
+  for (Node& reader : nodes_) {
+    if (&reader == &nodes_.back()) break;
+    if (reader.from == from) reader.adds = true;
+    if (reader.other == from) reader.adds_other = true;
+  }
+  return last();
+}
+
+template <class T>
+int Network<T>::add_sum(std::string name, int a, int b) {
+  if (shape(a) != shape(b)) {
+    throw ConfigError(fmt::format("{} adds {} of shape {} and {} of shape {}: they must be equal", name,
+                                  nodes_[static_cast<std::size_t>(a)].name, text(shape(a)),
+                                  nodes_[static_cast<std::size_t>(b)].name, text(shape(b))));
+  }
+  Node node{.name = std::move(name), .from = a, .other = b, .shape = shape(a), .adds_other = a == b};
+  node.has_parameters_below = nodes_[static_cast<std::size_t>(a)].has_parameters_below ||
+                              nodes_[static_cast<std::size_t>(b)].has_parameters_below;
+  for (Node& reader : nodes_) {
+    if (reader.from == a || reader.from == b) reader.adds = true;
+    if (reader.other == a || reader.other == b) reader.adds_other = true;
+  }
+  nodes_.push_back(std::move(node));
+  return last();
+}
+
+template <class T>
+std::vector<T> Network<T>::initial_state() const {
+  std::vector<T> state(state_count_, T{});
+  for (const View& v : state_)
+    if (v.what.kind == Parameter::Kind::scale)
+      std::fill_n(state.begin() + static_cast<std::ptrdiff_t>(v.offset), v.what.size(), T{1});
+  return state;
+}
+
+template <class T>
+Values<T> Network<T>::values(const Pass<T>& pass, const Node& node, int index, const T* parameters) const {
+  return {pass.n_, parameters + node.parameters, node.from == 0 ? pass.input_ : pass.y_.of[node.from],
+          pass.y_.of[index], pass.kept_.of[index]};
+}
+
+template <class T>
+const T* Network<T>::forward(Pass<T>& pass, int n, const T* x, const T* parameters, const T* state,
+                             const Mode& mode) const {
+  pass.provide(pass.y_, Pass<T>::What::units);
+  pass.provide(pass.kept_, Pass<T>::What::kept);
+  pass.n_ = n;
+  pass.input_ = x;
+  const auto at = [&](int node) { return node == 0 ? x : pass.y_.of[node]; };
+  for (int i = 1; i <= last(); ++i) {
+    const Node& node = nodes_[i];
+    if (node.layer) {
+      try {
+        node.layer->forward(values(pass, node, i, parameters), mode, state + node.state);
+      } catch (const ConfigError& error) {
+        throw ConfigError(fmt::format("{}: {}", node.name, error.what()));
+      }
+    } else {
+      const T* const a = at(node.from);
+      const T* const b = at(node.other);
+      T* const y = pass.y_.of[i];
+      for (std::size_t k = 0; k < n * node.shape.size(); ++k) y[k] = a[k] + b[k];
+    }
+  }
+  return at(last());
+}
+
+template <class T>
+const T* Network<T>::output_of(const Pass<T>& pass) const {
+  return last() == 0 ? pass.input_ : pass.y_.of[last()];
+}
+
+template <class T>
+void Network<T>::backward(Pass<T>& pass, const T* parameters, T* gradient) const {
+  for (int i = last(); i > 0; --i) {
+    const Node& node = nodes_[i];
+    if (!node.has_parameters_below) continue;
+    const auto& of = pass.gradient_.of;
+    const auto wanted = [&](int from) { return nodes_[from].has_parameters_below; };
+    if (node.layer) {
+      node.layer->backward(
+          values(pass, node, i, parameters),
+          {of[i], wanted(node.from) ? of[node.from] : nullptr, node.adds, gradient + node.parameters});
+      continue;
+    }
+    const std::size_t size = pass.n_ * node.shape.size();
+    for (const auto& [from, add] :
+         {std::pair(node.from, node.adds), std::pair(node.other, node.adds_other)}) {
+      if (!wanted(from)) continue;
+      for (std::size_t k = 0; k < size; ++k) of[from][k] = (add ? of[from][k] : T{}) + of[i][k];
+    }
+  }
+}
+
+template <class T>
+const T* Network<T>::forward_tangent(Pass<T>& pass, const T* parameters, const T* direction) const {
+  pass.provide(pass.tangent_, Pass<T>::What::units);
+  pass.provide(pass.kept_tangent_, Pass<T>::What::kept_tangent);
+  // Nodes below the first parameters do not move.
+  const auto at = [&](int node) -> const T* {
+    return nodes_[node].has_parameters_below ? pass.tangent_.of[node] : nullptr;
+  };
+  for (int i = 1; i <= last(); ++i) {
+    const Node& node = nodes_[i];
+    if (!node.has_parameters_below) continue;
+    T* const y = pass.tangent_.of[i];
+    if (node.layer) {
+      node.layer->forward_tangent(values(pass, node, i, parameters),
+                                  {direction + node.parameters, at(node.from), y, pass.kept_tangent_.of[i]});
+      continue;
+    }
+    const T* const a = at(node.from);
+    const T* const b = at(node.other);
+    for (std::size_t k = 0; k < pass.n_ * node.shape.size(); ++k) y[k] = (a ? a[k] : T{}) + (b ? b[k] : T{});
+  }
+  return pass.tangent_.of[last()];
+}
+
+template <class T>
+void Network<T>::backward_tangent(Pass<T>& pass, const T* parameters, const T* direction, T* product) const {
+  const auto& of = pass.gradient_.of;
+  const auto& of_tangent = pass.gradient_tangent_.of;
+  for (int i = last(); i > 0; --i) {
+    const Node& node = nodes_[i];
+    if (!node.has_parameters_below) continue;
+    const auto wanted = [&](int from) { return nodes_[from].has_parameters_below; };
+    if (node.layer) {
+      const bool x = wanted(node.from);
+      node.layer->backward_tangent(
+          values(pass, node, i, parameters),
+          {direction + node.parameters, x ? pass.tangent_.of[node.from] : nullptr, pass.tangent_.of[i],
+           pass.kept_tangent_.of[i]},
+          {of[i], x ? of[node.from] : nullptr, node.adds, nullptr},
+          {of_tangent[i], x ? of_tangent[node.from] : nullptr, node.adds, product + node.parameters});
+      continue;
+    }
+    const std::size_t size = pass.n_ * node.shape.size();
+    for (const auto& [from, add] :
+         {std::pair(node.from, node.adds), std::pair(node.other, node.adds_other)}) {
+      if (!wanted(from)) continue;
+      for (std::size_t k = 0; k < size; ++k)
+        of_tangent[from][k] = (add ? of_tangent[from][k] : T{}) + of_tangent[i][k];
+    }
+  }
+}
+
+template <class T>
+void Network<T>::update_state(Pass<T>& pass, T* state) const {
+  for (int i = 1; i <= last(); ++i)
+    if (nodes_[i].layer)
+      nodes_[i].layer->update(values(pass, nodes_[i], i, nullptr), state + nodes_[i].state);
+}
+
+template <class T>
+Pass<T>::Pass(const Network<T>& network, int capacity) : network_(&network), capacity_(capacity) {}
+
+template <class T>
+void Pass<T>::provide(Layers& layers, What what) const {
+  constexpr std::size_t kLine = 64 / sizeof(T);  // nodes begin at cache lines
+  if (!layers.of.empty()) return;
+  const auto size_of = [&](int i) -> std::size_t {
+    const auto& node = network_->nodes_[i];
+    std::size_t size = 0;
+    if (what == What::units) {
+      size = i == 0 ? 0 : capacity_ * node.shape.size();  // the input is the caller's
+    } else if (node.layer) {
+      size = node.layer->kept(capacity_);
+    }
+    return (size + kLine - 1) / kLine * kLine;
+  };
+  std::size_t total = kLine;
+  for (int i = 0; i <= network_->last(); ++i) total += size_of(i);
+  layers.memory.resize(total);
+  void* start = layers.memory.data();
+  std::size_t space = total * sizeof(T);
+  T* at = static_cast<T*>(std::align(64, sizeof(T), start, space));
+  for (int i = 0; i <= network_->last(); ++i) {
+    layers.of.push_back(at);
+    at += size_of(i);
+  }
+}
+
+template <class T>
+T* Pass<T>::output_gradient() {
+  provide(gradient_, What::units);
+  return gradient_.of.back();
+}
+
+template <class T>
+T* Pass<T>::output_gradient_tangent() {
+  provide(gradient_tangent_, What::units);
+  return gradient_tangent_.of.back();
+}
+
+template <class T>
+std::size_t Pass<T>::bytes() const {
+  std::size_t count = 0;
+  for (const Layers* layers : {&y_, &kept_, &gradient_, &tangent_, &kept_tangent_, &gradient_tangent_})
+    count += layers->memory.size();
+  return count * sizeof(T);
+}
+
+template <class T>
+double gradient(const Network<T>& network, HeadKind head, Pass<T>& pass, int n, const T* x,
+                const Targets<T>& targets, double weight, const T* parameters, const T* state,
+                const Mode& mode, T* gradient) {
+  const T* const z = network.forward(pass, n, x, parameters, state, mode);
+  const int classes = static_cast<int>(network.output().size());
+  const double value = evaluate(head, n, classes, z, targets, weight, pass.output_gradient());
+  network.backward(pass, parameters, gradient);
+  return value;
+}
+
+template <class T>
+void hessian_vector(const Network<T>& network, HeadKind head, Pass<T>& pass, const Targets<T>& targets,
+                    double weight, const T* parameters, const T* direction, T* product) {
+  const T* const zt = network.forward_tangent(pass, parameters, direction);
+  const int classes = static_cast<int>(network.output().size());
+  evaluate_tangent(head, pass.samples(), classes, network.output_of(pass), targets, weight, zt,
+                   pass.output_gradient_tangent());
+  network.backward_tangent(pass, parameters, direction, product);
+}
+
+#define SORET_INSTANTIATE(T)                                                                           \
+  template class Network<T>;                                                                           \
+  template class Pass<T>;                                                                              \
+  template double gradient<T>(const Network<T>&, HeadKind, Pass<T>&, int, const T*, const Targets<T>&, \
+                              double, const T*, const T*, const Mode&, T*);                            \
+  template void hessian_vector<T>(const Network<T>&, HeadKind, Pass<T>&, const Targets<T>&, double,    \
+                                  const T*, const T*, T*);
+SORET_INSTANTIATE(float)
+SORET_INSTANTIATE(double)
+#undef SORET_INSTANTIATE
+
+}  // namespace soret::network

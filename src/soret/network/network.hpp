@@ -1,0 +1,127 @@
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "soret/network/head.hpp"
+#include "soret/network/layer.hpp"
+
+/// A network is a list of nodes in the order of computation: the input, layers of one node, and sums of two.
+/// Its parameters are one vector; all that a computation needs besides lies in a Pass.
+namespace soret::network {
+
+/// A part of the parameter (or state) vector.
+struct View {
+  std::string name;  ///< "block1.conv2.weight"
+  Parameter what;
+  std::size_t offset;
+};
+
+template <class T>
+class Pass;
+
+template <class T>
+class Network {
+ public:
+  explicit Network(const Shape& input);
+
+  /// Appends a layer that reads node `from`, and returns the number of its node. Layers are made for the
+  /// shape of that node: shape(from).
+  int add(std::string name, std::unique_ptr<Layer<T>> layer, int from);
+  /// Appends the sum of two nodes. Throws ConfigError, naming the node, if their shapes differ.
+  int add_sum(std::string name, int a, int b);
+
+  int last() const { return static_cast<int>(nodes_.size()) - 1; }
+  const Shape& shape(int node) const;
+  const Shape& input() const { return shape(0); }
+  const Shape& output() const { return shape(last()); }
+
+  const std::vector<View>& parameters() const { return parameters_; }
+  std::size_t parameter_count() const { return parameter_count_; }
+  const std::vector<View>& state() const { return state_; }
+  std::size_t state_count() const { return state_count_; }
+  /// What state begins with: running means 0 and variances 1.
+  std::vector<T> initial_state() const;
+
+  /// y of the last node for n samples x[n][input]. Throws ConfigError, naming the layer, where a layer cannot
+  /// do with them (batch normalisation of one value).
+  const T* forward(Pass<T>& pass, int n, const T* x, const T* parameters, const T* state,
+                   const Mode& mode) const;
+  /// The same y again.
+  const T* output_of(const Pass<T>& pass) const;
+  /// Adds to gradient[parameter_count] the derivative of the scalar whose derivative by the output is
+  /// pass.output_gradient(). After forward.
+  void backward(Pass<T>& pass, const T* parameters, T* gradient) const;
+  /// The output's derivative along the direction, of the parameters alone. After forward.
+  const T* forward_tangent(Pass<T>& pass, const T* parameters, const T* direction) const;
+  /// Adds to product[parameter_count] the derivative of backward's result along the direction, from
+  /// pass.output_gradient_tangent(). After backward and forward_tangent.
+  void backward_tangent(Pass<T>& pass, const T* parameters, const T* direction, T* product) const;
+  /// Moves the state by what forward saw.
+  void update_state(Pass<T>& pass, T* state) const;
+
+ private:
+  friend class Pass<T>;
+  struct Node {
+    std::string name;
+    std::unique_ptr<Layer<T>> layer{};  ///< none: the input, or the sum of two
+    int from = -1, other = -1;
+    Shape shape;
+    std::size_t parameters = 0, state = 0;  ///< offsets
+    bool has_parameters_below = false;      ///< whether a gradient must reach this node
+    bool adds = false, adds_other = false;  ///< not the first, backwards, to give `from` its gradient
+  };
+  Values<T> values(const Pass<T>& pass, const Node& node, int index, const T* parameters) const;
+
+  std::vector<Node> nodes_;
+  std::vector<View> parameters_, state_;
+  std::size_t parameter_count_ = 0, state_count_ = 0;
+};
+
+/// The memory of one computation on up to `capacity` samples; one per thread. Gradients and tangents get
+/// theirs when they are first asked for, and keep it.
+template <class T>
+class Pass {
+ public:
+  explicit Pass(const Network<T>& network, int capacity);
+
+  int samples() const { return n_; }
+  /// [samples][output], to be filled between forward and backward.
+  T* output_gradient();
+  T* output_gradient_tangent();
+  /// Bytes held now.
+  std::size_t bytes() const;
+
+ private:
+  friend class Network<T>;
+  /// One number per unit of every node, in one piece of memory.
+  struct Layers {
+    std::vector<T> memory;
+    std::vector<T*> of;  ///< [node]
+  };
+  enum class What { units, kept, kept_tangent };
+  void provide(Layers& layers, What what) const;
+
+  const Network<T>* network_;
+  int capacity_;
+  int n_ = 0;
+  const T* input_ = nullptr;
+  Layers y_, kept_, gradient_, tangent_, kept_tangent_, gradient_tangent_;
+};
+
+/// weight times the sum of the head over the samples, its gradient added to `gradient`. Leaves in `pass` what
+/// hessian_vector() needs.
+template <class T>
+double gradient(const Network<T>& network, HeadKind head, Pass<T>& pass, int n, const T* x,
+                const Targets<T>& targets, double weight, const T* parameters, const T* state,
+                const Mode& mode, T* gradient);
+
+/// The Hessian of the same scalar times `direction`, added to `product`; exact, at the cost of two gradients.
+/// After gradient() with the same arguments.
+template <class T>
+void hessian_vector(const Network<T>& network, HeadKind head, Pass<T>& pass, const Targets<T>& targets,
+                    double weight, const T* parameters, const T* direction, T* product);
+
+}  // namespace soret::network

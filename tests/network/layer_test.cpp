@@ -1,0 +1,168 @@
+#include <gtest/gtest.h>
+
+#include "soret/network/activation.hpp"
+#include "soret/network/batch_norm.hpp"
+#include "soret/network/convolution.hpp"
+#include "soret/network/dense.hpp"
+#include "soret/network/dropout.hpp"
+#include "soret/network/pooling.hpp"
+#include "tests/network/derivatives.hpp"
+
+namespace soret::network {
+namespace {
+
+using namespace testing;
+
+/// Layers under test stand between two with parameters, so that gradients pass through them in both
+/// directions.
+template <class T>
+struct Stack {
+  Network<T> network;
+  template <class L, class... Args>
+  Stack& add(Args... args) {
+    const int from = network.last();
+    network.add(std::to_string(from), std::make_unique<L>(network.shape(from), args...), from);
+    return *this;
+  }
+  Stack& pool_all(PoolingKind kind) {
+    const int from = network.last();
+    network.add("all", std::make_unique<Pooling<T>>(Pooling<T>::global(network.shape(from), kind)), from);
+    return *this;
+  }
+};
+
+struct Case {
+  std::string name;
+  int n;
+  HeadKind head;
+  Network<double> (*in_double)();
+  Network<float> (*in_float)();
+};
+
+template <class T>
+Network<T> dense() {
+  Stack<T> s{Network<T>({1, 1, 5})};
+  s.template add<Dense<T>>(7, true).template add<Activation<T>>(ActivationKind::tanh);
+  s.template add<Dense<T>>(3, false).template add<Activation<T>>(ActivationKind::gelu);
+  return std::move(s.template add<Dense<T>>(4, true).network);
+}
+template <class T, ActivationKind K>
+Network<T> activation() {
+  Stack<T> s{Network<T>({1, 1, 4})};
+  s.template add<Dense<T>>(6, true).template add<Activation<T>>(K);
+  return std::move(s.template add<Dense<T>>(3, true).network);
+}
+/// Kernel, stride and padding of the middle of three convolutions.
+template <class T, int KERNEL, int STRIDE, int PAD, int H, int W>
+Network<T> convolution() {
+  Stack<T> s{Network<T>({H, W, 3})};
+  s.template add<Convolution<T>>(5, 3, 1, 1, true).template add<Activation<T>>(ActivationKind::softplus);
+  s.template add<Convolution<T>>(4, KERNEL, STRIDE, PAD, false)
+      .template add<Activation<T>>(ActivationKind::tanh);
+  return std::move(s.template add<Dense<T>>(3, true).network);
+}
+template <class T, int GROUP>
+Network<T> batch_norm() {
+  Stack<T> s{Network<T>({4, 3, 2})};
+  s.template add<Convolution<T>>(3, 3, 1, 1, false).template add<BatchNorm<T>>(GROUP);
+  s.template add<Activation<T>>(ActivationKind::tanh).template add<Dense<T>>(4, false);
+  s.template add<BatchNorm<T>>(GROUP).template add<Activation<T>>(ActivationKind::softplus);
+  return std::move(s.template add<Dense<T>>(3, true).network);
+}
+template <class T, PoolingKind K, int WINDOW, int STRIDE, int PAD>
+Network<T> pooling() {
+  Stack<T> s{Network<T>({7, 6, 2})};
+  s.template add<Convolution<T>>(3, 3, 1, 1, true).template add<Activation<T>>(ActivationKind::tanh);
+  s.template add<Pooling<T>>(K, WINDOW, STRIDE, PAD).template add<Convolution<T>>(4, 2, 1, 0, true);
+  return std::move(s.template add<Activation<T>>(ActivationKind::tanh).pool_all(K).network);
+}
+template <class T>
+Network<T> dropout() {
+  Stack<T> s{Network<T>({1, 1, 9})};
+  s.template add<Dense<T>>(11, true).template add<Activation<T>>(ActivationKind::tanh);
+  s.template add<Dropout<T>>(0.4, 1U);
+  return std::move(s.template add<Dense<T>>(3, true).network);
+}
+/// A residual block whose input has two readers, and a projection.
+template <class T>
+Network<T> residual() {
+  Network<T> net({5, 5, 2});
+  const auto conv = [&](int from, int channels, int kernel, int stride, int pad) {
+    return net.add("conv" + std::to_string(net.last()),
+                   std::make_unique<Convolution<T>>(net.shape(from), channels, kernel, stride, pad, true),
+                   from);
+  };
+  const auto act = [&](int from) {
+    return net.add("act" + std::to_string(net.last()),
+                   std::make_unique<Activation<T>>(net.shape(from), ActivationKind::tanh), from);
+  };
+  const int stem = act(conv(0, 4, 3, 1, 1));
+  const int block = act(net.add_sum("sum1", conv(act(conv(stem, 4, 3, 1, 1)), 4, 3, 1, 1), stem));
+  const int down =
+      net.add_sum("sum2", conv(act(conv(block, 6, 3, 2, 1)), 6, 3, 1, 1), conv(block, 6, 1, 2, 0));
+  net.add("fc", std::make_unique<Dense<T>>(net.shape(down), 3, true), down);
+  return net;
+}
+template <class T, int OUTPUTS>
+Network<T> small() {
+  Stack<T> s{Network<T>({1, 1, 3})};
+  s.template add<Dense<T>>(5, true).template add<Activation<T>>(ActivationKind::tanh);
+  return std::move(s.template add<Dense<T>>(OUTPUTS, true).network);
+}
+
+class EveryLayer : public ::testing::TestWithParam<Case> {};
+
+TEST_P(EveryLayer, HasTheDerivativesOfItsLoss) {
+  const Network<double> network = GetParam().in_double();
+  expect_derivatives(situation(network, GetParam().n, GetParam().head));
+}
+
+TEST_P(EveryLayer, IsTheSameInSinglePrecision) {
+  const Network<double> network = GetParam().in_double();
+  // Some tens of roundings in a row, of sums of up to a hundred terms.
+  expect_single_precision(situation(network, GetParam().n, GetParam().head), GetParam().in_float(),
+                          100 * 0x1p-24);
+}
+
+template <class D, class F>
+Case make(std::string name, int n, HeadKind head, D in_double, F in_float) {
+  return {std::move(name), n, head, in_double, in_float};
+}
+
+using enum ActivationKind;
+constexpr auto kMax = PoolingKind::max;
+constexpr auto kMean = PoolingKind::average;
+
+INSTANTIATE_TEST_SUITE_P(
+    Network, EveryLayer,
+    ::testing::Values(
+        make("dense", 3, HeadKind::softmax, dense<double>, dense<float>),
+        make("dense_alone", 1, HeadKind::softmax, dense<double>, dense<float>),
+        make("relu", 5, HeadKind::softmax, activation<double, relu>, activation<float, relu>),
+        make("sigmoid", 5, HeadKind::softmax, activation<double, sigmoid>, activation<float, sigmoid>),
+        make("softplus", 5, HeadKind::softmax, activation<double, softplus>, activation<float, softplus>),
+        make("gelu", 5, HeadKind::softmax, activation<double, gelu>, activation<float, gelu>),
+        make("conv_3x3", 2, HeadKind::softmax, convolution<double, 3, 1, 1, 5, 4>,
+             convolution<float, 3, 1, 1, 5, 4>),
+        make("conv_stride_beyond_kernel", 3, HeadKind::softmax, convolution<double, 2, 3, 0, 8, 7>,
+             convolution<float, 2, 3, 0, 8, 7>),
+        make("conv_5x5_stride_2", 1, HeadKind::softmax, convolution<double, 5, 2, 2, 6, 9>,
+             convolution<float, 5, 2, 2, 6, 9>),
+        make("conv_1x1", 2, HeadKind::softmax, convolution<double, 1, 2, 0, 5, 5>,
+             convolution<float, 1, 2, 0, 5, 5>),
+        make("batch_norm", 4, HeadKind::softmax, batch_norm<double, 0>, batch_norm<float, 0>),
+        make("batch_norm_groups", 8, HeadKind::softmax, batch_norm<double, 3>, batch_norm<float, 3>),
+        make("max_pool", 2, HeadKind::softmax, pooling<double, kMax, 2, 2, 0>, pooling<float, kMax, 2, 2, 0>),
+        make("max_pool_overlapping", 2, HeadKind::softmax, pooling<double, kMax, 3, 2, 1>,
+             pooling<float, kMax, 3, 2, 1>),
+        make("average_pool", 3, HeadKind::softmax, pooling<double, kMean, 3, 2, 1>,
+             pooling<float, kMean, 3, 2, 1>),
+        make("dropout", 4, HeadKind::softmax, dropout<double>, dropout<float>),
+        make("residual", 2, HeadKind::softmax, residual<double>, residual<float>),
+        make("logistic", 6, HeadKind::logistic, small<double, 1>, small<float, 1>),
+        make("squared", 6, HeadKind::squared, small<double, 4>, small<float, 4>),
+        make("linear", 6, HeadKind::linear, small<double, 4>, small<float, 4>)),
+    [](const auto& test) { return test.param.name; });
+
+}  // namespace
+}  // namespace soret::network
