@@ -1,7 +1,11 @@
 #include "soret/network/activation.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <type_traits>
+
+#include "soret/network/elementwise.hpp"
 
 namespace soret::network {
 namespace {
@@ -53,27 +57,29 @@ void with_kind(ActivationKind kind, F f) {
 
 template <class T>
 void Activation<T>::forward(const Values<T>& v, const Mode& /*mode*/, const T* /*state*/) const {
-  const std::size_t size = v.n * shape_.size();
-  with_kind(kind_, [&](auto kind) {
-    for (std::size_t i = 0; i < size; ++i) v.y[i] = derivatives<kind()>(v.x[i]).value;
+  with_kind(kind_, [&, x = v.x](auto kind) {
+    put(v.n * shape_.size(), v.y, false, [=](std::size_t i) { return derivatives<kind()>(x[i]).value; });
   });
 }
 
 template <class T>
 void Activation<T>::backward(const Values<T>& v, const Gradients<T>& g) const {
   if (!g.x) return;
-  const std::size_t size = v.n * shape_.size();
-  with_kind(kind_, [&](auto kind) {
-    for (std::size_t i = 0; i < size; ++i)
-      g.x[i] = (g.add ? g.x[i] : T{}) + derivatives<kind()>(v.x[i]).first * g.y[i];
+  with_kind(kind_, [&, x = v.x, dy = g.y](auto kind) {
+    put(v.n * shape_.size(), g.x, g.add,
+        [=](std::size_t i) { return derivatives<kind()>(x[i]).first * dy[i]; });
   });
 }
 
 template <class T>
 void Activation<T>::forward_tangent(const Values<T>& v, const Tangents<T>& t) const {
-  const std::size_t size = v.n * shape_.size();
-  with_kind(kind_, [&](auto kind) {
-    for (std::size_t i = 0; i < size; ++i) t.y[i] = t.x ? derivatives<kind()>(v.x[i]).first * t.x[i] : T{};
+  if (!t.x) {
+    std::fill_n(t.y, v.n * shape_.size(), T{});
+    return;
+  }
+  with_kind(kind_, [&, x = v.x, xt = t.x](auto kind) {
+    put(v.n * shape_.size(), t.y, false,
+        [=](std::size_t i) { return derivatives<kind()>(x[i]).first * xt[i]; });
   });
 }
 
@@ -81,13 +87,11 @@ template <class T>
 void Activation<T>::backward_tangent(const Values<T>& v, const Tangents<T>& t, const Gradients<T>& g,
                                      const Gradients<T>& gt) const {
   if (!gt.x) return;
-  const std::size_t size = v.n * shape_.size();
-  with_kind(kind_, [&](auto kind) {
-    for (std::size_t i = 0; i < size; ++i) {
-      const auto f = derivatives<kind()>(v.x[i]);
-      const T bend = t.x ? f.second * t.x[i] * g.y[i] : T{};
-      gt.x[i] = (gt.add ? gt.x[i] : T{}) + f.first * gt.y[i] + bend;
-    }
+  with_kind(kind_, [&, x = v.x, xt = t.x, dy = g.y, dyt = gt.y](auto kind) {
+    put(v.n * shape_.size(), gt.x, gt.add, [=](std::size_t i) {
+      const auto f = derivatives<kind()>(x[i]);
+      return f.first * dyt[i] + f.second * xt[i] * dy[i];
+    });
   });
 }
 

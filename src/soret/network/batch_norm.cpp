@@ -73,22 +73,28 @@ void BatchNorm<T>::forward(const Values<T>& v, const Mode& mode, const T* state)
         throw ConfigError("batch normalisation of one value: take larger batches or batch-norm groups");
       Sums& sum = scratch(0, channels);
       for (std::size_t r = first; r < last; ++r)
+#pragma GCC ivdep
         for (int k = 0; k < channels; ++k) sum[k] += static_cast<double>(v.x[r * channels + k]);
+#pragma GCC ivdep
       for (int k = 0; k < channels; ++k) mean[k] = static_cast<T>(sum[k] / rows);
       Sums& square = scratch(1, channels);
       for (std::size_t r = first; r < last; ++r) {
+#pragma GCC ivdep
         for (int k = 0; k < channels; ++k) {
           const T d = v.x[r * channels + k] - mean[k];
           square[k] += static_cast<double>(d * d);
         }
       }
+#pragma GCC ivdep
       for (int k = 0; k < channels; ++k) variance[k] = static_cast<T>(square[k] / rows);
     } else {
       std::copy_n(state, channels, mean);
       std::copy_n(state + channels, channels, variance);
     }
+#pragma GCC ivdep
     for (int k = 0; k < channels; ++k) inverse[k] = 1 / std::sqrt(variance[k] + static_cast<T>(epsilon_));
     for (std::size_t r = first; r < last; ++r)
+#pragma GCC ivdep
       for (int k = 0; k < channels; ++k)
         v.y[r * channels + k] = scale[k] * ((v.x[r * channels + k] - mean[k]) * inverse[k]) + shift[k];
   }
@@ -106,12 +112,14 @@ void BatchNorm<T>::backward(const Values<T>& v, const Gradients<T>& g) const {
     Sums& dy = scratch(0, channels);
     Sums& dy_xhat = scratch(1, channels);
     for (std::size_t r = first; r < last; ++r) {
+#pragma GCC ivdep
       for (int k = 0; k < channels; ++k) {
         const T xhat = (v.x[r * channels + k] - mean[k]) * inverse[k];
         dy[k] += static_cast<double>(g.y[r * channels + k]);
         dy_xhat[k] += static_cast<double>(g.y[r * channels + k] * xhat);
       }
     }
+#pragma GCC ivdep
     for (int k = 0; k < channels; ++k) {
       g.parameters[k] += static_cast<T>(dy_xhat[k]);
       g.parameters[channels + k] += static_cast<T>(dy[k]);
@@ -120,6 +128,7 @@ void BatchNorm<T>::backward(const Values<T>& v, const Gradients<T>& g) const {
     // Without batch statistics mu and sigma do not depend on x.
     const double per_row = v.kept[0] != T{} ? 1.0 / static_cast<double>(last - first) : 0.0;
     for (std::size_t r = first; r < last; ++r) {
+#pragma GCC ivdep
       for (int k = 0; k < channels; ++k) {
         const std::size_t i = r * channels + k;
         const T xhat = (v.x[i] - mean[k]) * inverse[k];
@@ -150,6 +159,7 @@ void BatchNorm<T>::forward_tangent(const Values<T>& v, const Tangents<T>& t) con
       Sums& sum = scratch(0, channels);
       Sums& product = scratch(1, channels);
       for (std::size_t r = first; r < last; ++r) {
+#pragma GCC ivdep
         for (int k = 0; k < channels; ++k) {
           const std::size_t i = r * channels + k;
           sum[k] += static_cast<double>(t.x[i]);
@@ -157,10 +167,13 @@ void BatchNorm<T>::forward_tangent(const Values<T>& v, const Tangents<T>& t) con
         }
       }
       const auto rows = static_cast<double>(last - first);
+#pragma GCC ivdep
       for (int k = 0; k < channels; ++k) mean_t[k] = static_cast<T>(sum[k] / rows);
+#pragma GCC ivdep
       for (int k = 0; k < channels; ++k) product_t[k] = static_cast<T>(product[k] / rows);
     }
     for (std::size_t r = first; r < last; ++r) {
+#pragma GCC ivdep
       for (int k = 0; k < channels; ++k) {
         const std::size_t i = r * channels + k;
         const T xhat = (v.x[i] - mean[k]) * inverse[k];
@@ -195,6 +208,7 @@ void BatchNorm<T>::backward_tangent(const Values<T>& v, const Tangents<T>& t, co
     Sums& dy_t = scratch(2, channels);
     Sums& dy_xhat_t = scratch(3, channels);
     for (std::size_t r = first; r < last; ++r) {
+#pragma GCC ivdep
       for (int k = 0; k < channels; ++k) {
         const std::size_t i = r * channels + k;
         const T xhat = xhat_of(i, k);
@@ -204,6 +218,7 @@ void BatchNorm<T>::backward_tangent(const Values<T>& v, const Tangents<T>& t, co
         dy_xhat_t[k] += static_cast<double>(gt.y[i] * xhat + g.y[i] * xhat_t_of(i, k, xhat));
       }
     }
+#pragma GCC ivdep
     for (int k = 0; k < channels; ++k) {
       gt.parameters[k] += static_cast<T>(dy_xhat_t[k]);
       gt.parameters[channels + k] += static_cast<T>(dy_t[k]);
@@ -211,6 +226,7 @@ void BatchNorm<T>::backward_tangent(const Values<T>& v, const Tangents<T>& t, co
     if (!gt.x) continue;
     const double per_row = v.kept[0] != T{} ? 1.0 / static_cast<double>(last - first) : 0.0;
     for (std::size_t r = first; r < last; ++r) {
+#pragma GCC ivdep
       for (int k = 0; k < channels; ++k) {
         const std::size_t i = r * channels + k;
         const T xhat = xhat_of(i, k);
@@ -238,6 +254,7 @@ void BatchNorm<T>::update(const Values<T>& v, T* state) const {
     const T unbiased = static_cast<T>(rows / (rows - 1));
     const T* const mean = v.kept + 1 + static_cast<std::size_t>(group) * 3 * channels;
     const T* const variance = mean + 2 * channels;
+#pragma GCC ivdep
     for (int k = 0; k < channels; ++k) {
       state[k] += share * (mean[k] - state[k]);
       state[channels + k] += share * (unbiased * variance[k] - state[channels + k]);

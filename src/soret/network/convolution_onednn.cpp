@@ -11,6 +11,7 @@
 
 #include "soret/base/error.hpp"
 #include "soret/network/convolution_kernels.hpp"
+#include "soret/network/elementwise.hpp"
 
 /// Convolutions by oneDNN. Activations stay channels-last; the kernel is turned into the layout that the
 /// primitive asks for, which costs little beside the product.
@@ -65,7 +66,7 @@ class OneDnn final : public ConvolutionKernels<float> {
     if (p.turns) p.turn.execute(stream(), p.turn_arguments);
     p.primitive.execute(stream(), p.arguments);
     if (!add) return;
-    for (std::size_t i = 0; i < size; ++i) dx[i] += to[i];
+    put(size, dx, true, [to](std::size_t i) { return to[i]; });
   }
 
   void weight_gradient(int n, const float* x, const float* dy, float* dw) override {
@@ -77,7 +78,7 @@ class OneDnn final : public ConvolutionKernels<float> {
     bind(p.kernel, to);
     p.primitive.execute(stream(), p.arguments);
     if (p.turns) p.turn.execute(stream(), p.turn_arguments);
-    for (std::size_t i = 0; i < size; ++i) dw[i] += to[i];
+    put(size, dw, true, [to](std::size_t i) { return to[i]; });
   }
 
  private:

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "soret/base/error.hpp"
+#include "soret/network/elementwise.hpp"
 #include "soret/random/stream.hpp"
 
 namespace soret::network {
@@ -39,7 +40,7 @@ void Dropout<T>::forward(const Values<T>& v, const Mode& mode, const T* /*state*
       }
     }
   }
-  for (std::size_t i = 0; i < v.n * units; ++i) v.y[i] = v.kept[i] * v.x[i];
+  put(v.n * units, v.y, false, [f = v.kept, x = v.x](std::size_t i) { return f[i] * x[i]; });
 }
 
 template <class T>
@@ -50,7 +51,8 @@ void Dropout<T>::backward(const Values<T>& v, const Gradients<T>& g) const {
 
 template <class T>
 void Dropout<T>::forward_tangent(const Values<T>& v, const Tangents<T>& t) const {
-  for (std::size_t i = 0; i < v.n * shape_.size(); ++i) t.y[i] = t.x ? v.kept[i] * t.x[i] : T{};
+  put(v.n * shape_.size(), t.y, false,
+      [f = v.kept, xt = t.x](std::size_t i) { return xt ? f[i] * xt[i] : T{}; });
 }
 
 template <class T>

@@ -53,7 +53,8 @@ struct Values {
   T* y;        ///< [n][output]
   T* kept;     ///< [kept(n)], what forward leaves for the other maps
 };
-/// Their derivatives along the direction.
+/// Their derivatives along the direction. x is nullptr where the input does not move: then nobody asks for
+/// the gradient of x, either.
 template <class T>
 struct Tangents {
   const T* parameters;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "soret/base/error.hpp"
+#include "soret/network/elementwise.hpp"
 
 namespace soret::network {
 
@@ -100,8 +101,7 @@ const T* Network<T>::forward(Pass<T>& pass, int n, const T* x, const T* paramete
     } else {
       const T* const a = at(node.from);
       const T* const b = at(node.other);
-      T* const y = pass.y_.of[i];
-      for (std::size_t k = 0; k < n * node.shape.size(); ++k) y[k] = a[k] + b[k];
+      put(n * node.shape.size(), pass.y_.of[i], false, [=](std::size_t k) { return a[k] + b[k]; });
     }
   }
   return at(last());
@@ -129,7 +129,7 @@ void Network<T>::backward(Pass<T>& pass, const T* parameters, T* gradient) const
     for (const auto& [from, add] :
          {std::pair(node.from, node.adds), std::pair(node.other, node.adds_other)}) {
       if (!wanted(from)) continue;
-      for (std::size_t k = 0; k < size; ++k) of[from][k] = (add ? of[from][k] : T{}) + of[i][k];
+      put(size, of[from], add, [y = of[i]](std::size_t k) { return y[k]; });
     }
   }
 }
@@ -153,7 +153,8 @@ const T* Network<T>::forward_tangent(Pass<T>& pass, const T* parameters, const T
     }
     const T* const a = at(node.from);
     const T* const b = at(node.other);
-    for (std::size_t k = 0; k < pass.n_ * node.shape.size(); ++k) y[k] = (a ? a[k] : T{}) + (b ? b[k] : T{});
+    put(pass.n_ * node.shape.size(), y, false,
+        [=](std::size_t k) { return (a ? a[k] : T{}) + (b ? b[k] : T{}); });
   }
   return pass.tangent_.of[last()];
 }
@@ -180,8 +181,7 @@ void Network<T>::backward_tangent(Pass<T>& pass, const T* parameters, const T* d
     for (const auto& [from, add] :
          {std::pair(node.from, node.adds), std::pair(node.other, node.adds_other)}) {
       if (!wanted(from)) continue;
-      for (std::size_t k = 0; k < size; ++k)
-        of_tangent[from][k] = (add ? of_tangent[from][k] : T{}) + of_tangent[i][k];
+      put(size, of_tangent[from], add, [y = of_tangent[i]](std::size_t k) { return y[k]; });
     }
   }
 }
