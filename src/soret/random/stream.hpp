@@ -28,6 +28,7 @@ enum class Purpose : std::uint32_t {
   langevin_start = 31,
   langevin_signs = 32,  ///< the two-point variables of the weak second-order scheme
   dropout = 40,
+  epoch_order = 41,  ///< in which an epoch visits the training set
 };
 
 /// A stream is a function of (seed, purpose, trajectory): block n of it is four 32-bit words. Which blocks
