@@ -1,6 +1,7 @@
 #if defined(SORET_HAVE_ONEDNN)
 
 #include <fmt/format.h>
+#include <omp.h>
 
 #include <map>
 #include <mutex>
@@ -34,6 +35,21 @@ void bind(const memory& to, const float* data) {
   to.set_data_handle(const_cast<float*>(data));  // oneDNN's interface has no constant memory
 }
 
+/// A primitive expects as many threads as OpenMP promises when it is made; within a parallel region it would
+/// get one and wait for the others for ever. This promises one there.
+class OwnThreads {
+ public:
+  OwnThreads() : before_(omp_get_max_threads()) {
+    if (omp_in_parallel()) omp_set_num_threads(1);
+  }
+  ~OwnThreads() { omp_set_num_threads(before_); }
+  OwnThreads(const OwnThreads&) = delete;
+  OwnThreads& operator=(const OwnThreads&) = delete;
+
+ private:
+  int before_;
+};
+
 /// One product for one number of samples, with the memory it needs. For one thread at a time.
 struct Product {
   dnnl::primitive primitive;
@@ -48,6 +64,7 @@ class OneDnn final : public ConvolutionKernels<float> {
   explicit OneDnn(const ConvolutionSize& size) : size_(size) {}
 
   void forward(int n, const float* x, const float* w, float* y, bool add) override {
+    const OwnThreads own;
     Product& p = product(add ? Kind::forward_add : Kind::forward, n);
     bind(p.x, x);
     bind(p.y, y);
@@ -57,6 +74,7 @@ class OneDnn final : public ConvolutionKernels<float> {
   }
 
   void data_gradient(int n, const float* dy, const float* w, float* dx, bool add) override {
+    const OwnThreads own;
     Product& p = product(Kind::data, n);
     const std::size_t size = static_cast<std::size_t>(n) * size_.in.size();
     float* const to = add ? scratch(size) : dx;
@@ -70,6 +88,7 @@ class OneDnn final : public ConvolutionKernels<float> {
   }
 
   void weight_gradient(int n, const float* x, const float* dy, float* dw) override {
+    const OwnThreads own;
     Product& p = product(Kind::weights, n);
     bind(p.x, x);
     bind(p.y, dy);
@@ -94,9 +113,9 @@ class OneDnn final : public ConvolutionKernels<float> {
     return memory.data();
   }
 
-  /// The calling thread's own.
+  /// The calling thread's own, for the number of threads that OpenMP has for it.
   Product& product(Kind kind, int n) {
-    const auto key = std::tuple(std::this_thread::get_id(), kind, n);
+    const auto key = std::tuple(std::this_thread::get_id(), kind, n, omp_get_max_threads());
     const std::lock_guard lock(mutex_);
     const auto found = products_.find(key);
     if (found != products_.end()) return found->second;
@@ -168,7 +187,7 @@ class OneDnn final : public ConvolutionKernels<float> {
 
   ConvolutionSize size_;
   std::mutex mutex_;
-  std::map<std::tuple<std::thread::id, Kind, int>, Product> products_;
+  std::map<std::tuple<std::thread::id, Kind, int, int>, Product> products_;
 };
 
 }  // namespace
