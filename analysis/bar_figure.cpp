@@ -57,7 +57,7 @@ class BarFigure {
       : comparison_(comparison), log_y_(scales.y.value_or(false)) {
     for (const auto& panel : comparison.panels) {
       bars_.push_back(bars_of(panel));
-      most_bars_ = std::max(most_bars_, bars_.back().size());
+      most_entries_ = std::max(most_entries_, legend_entries(bars_.back()));
       if (log_y_)
         for (const auto& series : panel.series)
           for (std::size_t i = 0; i < series.mean.size(); ++i)
@@ -78,7 +78,11 @@ class BarFigure {
   }
 
  private:
-  double top() const { return kTop + kTitleLine + kLegendPitch * static_cast<double>(most_bars_) + 0.06; }
+  /// A single kind of bars is named by the axis.
+  static std::size_t legend_entries(const std::vector<Bar>& bars) {
+    return bars.size() == 1 ? 0 : bars.size();
+  }
+  double top() const { return kTop + kTitleLine + kLegendPitch * static_cast<double>(most_entries_) + 0.06; }
 
   Range y_range(const std::vector<Bar>& bars) const {
     Range range;
@@ -138,12 +142,13 @@ class BarFigure {
         canvas, left, panel_top + kBarPanelHeight / 2,
         with_power(quantity_label(comparison_.quantity, comparison_.long_name, comparison_.unit), y, log_y_));
     fmt::format_to(to, "set boxwidth {:.6g} absolute\n", 0.92 * width);
-    script += title_commands(canvas, left, panel_top - kLegendPitch * static_cast<double>(bars.size()),
-                             panel_title(comparison_.panels[p]));
+    script +=
+        title_commands(canvas, left, panel_top - kLegendPitch * static_cast<double>(legend_entries(bars)),
+                       panel_title(comparison_.panels[p]));
     fmt::format_to(
-        to, "set key on at screen {:.6g},{:.6g} left top Left reverse samplen 1.6 maxcols 1 font \",{}\"\n",
-        canvas.x(left), canvas.y(panel_top - 0.06 - kLegendPitch * static_cast<double>(bars.size())),
-        kFontSize);
+        to, "set key {} at screen {:.6g},{:.6g} left top Left reverse samplen 1.6 maxcols 1 font \",{}\"\n",
+        legend_entries(bars) > 0 ? "on" : "off", canvas.x(left),
+        canvas.y(panel_top - 0.06 - kLegendPitch * static_cast<double>(legend_entries(bars))), kFontSize);
     std::vector<std::string> plots;
     for (std::size_t b = 0; b < bars.size(); ++b) {
       plots.push_back(
@@ -163,7 +168,7 @@ class BarFigure {
   Comparison comparison_;
   bool log_y_;
   std::vector<std::vector<Bar>> bars_;  ///< [panel]
-  std::size_t most_bars_ = 0;
+  std::size_t most_entries_ = 0;
 };
 
 }  // namespace

@@ -392,8 +392,9 @@ class LineFigure {
   }
 
   static std::string residual_ticks(double most) {
-    std::vector<double> marks{100, 1e4};
-    if (most < 1e4) marks = {10, 100};
+    std::vector<double> marks{1e4};
+    if (most < 1e5) marks = {100};
+    if (most < 300) marks = {10, 100};
     if (most < 100) marks = {10};
     if (most < 20) marks = {3};
     std::vector<std::string> ticks{"\"0\" 0"};
