@@ -12,6 +12,7 @@ packages=(
   libhdf5-dev                     # result files
   librandom123-dev                # counter-based random numbers
   libdnnl-dev                     # oneDNN: convolutions and matrix products in single precision
+  libspectra-dev                  # Lanczos
   libgsl-dev                      # special functions, quadrature, minimisers
   libmuparser-dev                 # formulas in configs
   libfmt-dev                      # text

@@ -29,6 +29,7 @@ enum class Purpose : std::uint32_t {
   langevin_signs = 32,  ///< the two-point variables of the weak second-order scheme
   dropout = 40,
   epoch_order = 41,  ///< in which an epoch visits the training set
+  curvature = 42,    ///< probes of Hessians
 };
 
 /// A stream is a function of (seed, purpose, trajectory): block n of it is four 32-bit words. Which blocks
