@@ -29,10 +29,12 @@ std::vector<Coordinate> coordinates_of(const walk::Problem& p, int bins) {
   return {axis, convention_coordinate(), position, second, edge};
 }
 
-/// How much a CUDA launch takes on at a time: enough walkers to fill the device many times over, little
-/// enough work to be through in tens of seconds, so that what is finished reaches the journal. Our choice.
+/// How much goes to CUDA at a time: walkers enough to fill a large device, and beyond them as much as it is
+/// through with in tens of seconds, so that what is finished reaches the journal. Our choice.
+constexpr double kCudaFilling = 1U << 18;
 constexpr double kCudaWalkers = 1U << 22;
-constexpr double kCudaCost = 5e12;  // walkers times steps times coordinates
+constexpr double kCudaCost = 5e12;        // walkers times steps times coordinates
+constexpr double kCudaValues = 1U << 27;  // numbers that come out: 1 GiB
 /// Walkers of a unit at least: the groups of a unit share thread blocks.
 constexpr int kCudaUnit = 1024;
 
@@ -135,10 +137,15 @@ class RandomWalkExperiment : public Experiment {
     std::size_t size = 0;
     double walkers = 0;
     double total = 0;
-    while (size < units.size() && (size == 0 || (walkers < kCudaWalkers && total < kCudaCost))) {
-      walkers += static_cast<double>(units[size].count) * record_.walkers;
-      total += cost(units[size].point) * units[size].count;
-      ++size;
+    double values = 0;
+    const auto more = [&] { return walkers < kCudaFilling || (walkers < kCudaWalkers && total < kCudaCost); };
+    while (size < units.size() && values < kCudaValues && more()) {
+      const WorkUnit& unit = units[size++];
+      walkers += static_cast<double>(unit.count) * record_.walkers;
+      total += cost(unit.point) * unit.count;
+      for (const walk::Observable o : record_.observables)
+        values += static_cast<double>(walk::cells(o, problems_[unit.point], record_.bins)) * unit.count *
+                  static_cast<double>(record_.steps.size());
     }
     return size;
   }

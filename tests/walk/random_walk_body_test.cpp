@@ -67,7 +67,7 @@ TEST(RandomWalkBody, RecordsEveryObservableLikeTheCpu) {
 }
 
 TEST(RandomWalkBody, FewObservablesAndMoreBinsThanFitSharedMemory) {
-  const std::vector<std::int64_t> steps = {5, 17, 30};
+  const std::vector<std::int64_t> steps = {4, 17, 32, 33};  // samples at records and between
   for (const int bins : {1, 1000, 20001}) {
     for (const Observable o : {Observable::density, Observable::flux, Observable::drift_density,
                                Observable::amplitude_mean, Observable::position_variance}) {

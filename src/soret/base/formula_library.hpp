@@ -44,11 +44,13 @@ class FormulaKernel {
   cudaKernel_t kernel_ = nullptr;
 };
 
-/// The same, compiled and loaded once and kept: for drivers that run the same formulas again and again.
+/// The same, compiled and loaded once and kept to the end of the process, when CUDA may be gone already: for
+/// drivers that run the same formulas again and again.
 inline const void* formula_kernel(std::span<const unsigned char> module, const std::string& kernel,
                                   std::span<const FormulaTree> formulas) {
   static std::mutex mutex;
-  static std::map<std::tuple<const unsigned char*, std::string, std::string>, FormulaKernel> loaded;
+  static auto& loaded =
+      *new std::map<std::tuple<const unsigned char*, std::string, std::string>, FormulaKernel>;
   const std::lock_guard lock(mutex);
   return loaded.try_emplace({module.data(), kernel, formula_cuda_source(formulas)}, module, kernel, formulas)
       .first->second.get();

@@ -268,7 +268,8 @@ class Resident {
  private:
   std::size_t slot_counts() const { return static_cast<std::size_t>(e_.groups * e_.count.size()); }
   std::size_t slot_sums() const {
-    return static_cast<std::size_t>(e_.groups) * static_cast<std::size_t>(e_.segments * e_.sum.size());
+    return static_cast<std::size_t>(e_.groups) * static_cast<std::size_t>(e_.segments) *
+           static_cast<std::size_t>(e_.sum.size());
   }
 
   WalkLaw upload(const Problem& p, int bins) {
