@@ -668,7 +668,7 @@ class Comparer {
     for (const auto& prediction : predictions_) {
       std::size_t offset = point;
       std::optional<std::size_t> stride;  // between laws
-      bool fits = !prediction.law_dimension.empty();
+      bool fits = true;
       for (const auto& name : further_dimensions(file_, *stated)) {
         const auto own = std::ranges::find(dimensions_, name, &Dimension::name);
         offset *= file_.size(name);
@@ -680,11 +680,11 @@ class Comparer {
         else
           fits = false;
       }
-      if (!fits || !stride) continue;
+      if (!fits || stride.has_value() == prediction.law_dimension.empty()) continue;
       for (std::size_t law = 0; law < prediction.laws.size(); ++law) {
         const auto found = std::ranges::find(series.laws, prediction.laws[law], &Law::name);
         if (found == series.laws.end()) continue;
-        found->chi_square = stated->reals()[offset + law * *stride];
+        found->chi_square = stated->reals()[offset + law * stride.value_or(0)];
         found->degrees = 0;
       }
     }

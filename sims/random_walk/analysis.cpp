@@ -7,6 +7,7 @@
 #include <numeric>
 #include <optional>
 
+#include "sims/random_walk/plane_density.hpp"
 #include "soret/theory/fokker_planck.hpp"
 #include "soret/theory/walk_conventions.hpp"
 
@@ -24,6 +25,8 @@ constexpr int kSolverCells = 1000;
 constexpr std::int64_t kMostTimes = 16;
 /// The smallest expected count of a bin that enters a chi-square or a fit: normal enough for its error bar.
 constexpr double kLeastCount = 25;
+/// In the plane, where most bins hold few walkers, the skewness of their counts would add tenths.
+constexpr double kLeastPlaneCount = 100;
 /// Within this many steps of a wall the walk feels that its steps are finite, and the density differs from
 /// the Fokker-Planck one by a share of the order of a step times the slope of g: such bins are left out.
 constexpr double kWallSteps = 4;
@@ -54,6 +57,33 @@ class PointAnalysis {
   /// [step][convention]: mean square of (measured - predicted) / error over the bins.
   std::vector<double> density_chi_square() { return chi_square(O::density, predicted().density, bins()); }
   std::vector<double> flux_chi_square() { return chi_square(O::flux, predicted().flux, bins() + 1); }
+
+  std::vector<double> density_2d_prediction() {
+    if (plane_.empty()) plane_ = plane_density(p_, r_);
+    return plane_;
+  }
+  /// [step].
+  std::vector<double> density_2d_chi_square() {
+    const std::vector<double> predicted_plane = density_2d_prediction();
+    const std::size_t cells = bins() * bins();
+    std::vector<double> values;
+    for (std::size_t k = 0; k < r_.steps.size(); ++k) {
+      double sum = 0;
+      int terms = 0;
+      for (std::size_t i = 0; i < cells; ++i) {
+        const double sigma = error(O::density_2d, k, i);
+        const double expected = predicted_plane[k * cells + i];
+        if (!(sigma > 0) || bin_near_wall(i / bins()) || bin_near_wall(i % bins()) ||
+            count(expected) * bin_cells().width() < kLeastPlaneCount)
+          continue;
+        const double z = (mean(O::density_2d, k, i) - expected) / sigma;
+        sum += z * z;
+        ++terms;
+      }
+      values.push_back(terms > 0 ? error_scale() * sum / terms : kNaN);
+    }
+    return values;
+  }
 
   std::vector<double> soret_coefficient_prediction() {
     std::vector<double> values;
@@ -285,11 +315,15 @@ class PointAnalysis {
 
   /// With errors from n groups a deviation is Student's t, whose mean square is (n - 1) / (n - 3): divided
   /// out, so that the expectation is 1.
-  std::vector<double> chi_square(O o, const std::vector<double>& prediction, std::size_t cells) const {
-    const std::size_t conventions = kConventions.size();
+  double error_scale() const {
     const auto groups = static_cast<double>(
         std::accumulate(ensemble_.survivors.begin(), ensemble_.survivors.end(), std::int64_t{0}));
-    const double scale = groups > 3 ? (groups - 3) / (groups - 1) : kNaN;
+    return groups > 3 ? (groups - 3) / (groups - 1) : kNaN;
+  }
+
+  std::vector<double> chi_square(O o, const std::vector<double>& prediction, std::size_t cells) const {
+    const std::size_t conventions = kConventions.size();
+    const double scale = error_scale();
     std::vector<double> values(r_.steps.size() * conventions, kNaN);
     for (std::size_t k = 0; k < r_.steps.size(); ++k) {
       for (std::size_t c = 0; c < conventions; ++c) {
@@ -436,13 +470,14 @@ class PointAnalysis {
   std::vector<double> temperatures_;
   std::vector<Estimate> exponents_;
   std::optional<Predicted> predicted_;
+  std::vector<double> plane_;  ///< density_2d_prediction(), once computed
 };
 
 /// A derived quantity, what it needs, and how it is computed.
 struct Derivation {
   DerivedQuantity what;
   std::vector<O> needs;
-  bool one_dimensional;  ///< the theory behind it is
+  int dimensions;  ///< that the theory behind it is for; 0: any
   std::vector<double> (PointAnalysis::*compute)();
 };
 
@@ -458,7 +493,7 @@ const std::vector<Derivation>& derivations() {
         true,
         "density"},
        {O::density},
-       true,
+       1,
        &P::density_prediction},
       {{{"density_chi_square",
          "1",
@@ -469,7 +504,7 @@ const std::vector<Derivation>& derivations() {
         "",
         "density"},
        {O::density},
-       true,
+       1,
        &P::density_chi_square},
       {{{"flux_prediction",
          "1",
@@ -479,7 +514,7 @@ const std::vector<Derivation>& derivations() {
         true,
         "flux"},
        {O::flux},
-       true,
+       1,
        &P::flux_prediction},
       {{{"flux_chi_square",
          "1",
@@ -490,8 +525,22 @@ const std::vector<Derivation>& derivations() {
         "",
         "flux"},
        {O::flux},
-       true,
+       1,
        &P::flux_chi_square},
+      {{{"density_2d_prediction",
+         "1",
+         "density by the Fokker-Planck equation, mean over the bin",
+         "seed 002 Eq. 8",
+         {"position", "position_2"}},
+        true,
+        "density_2d"},
+       {O::density_2d},
+       2,
+       &P::density_2d_prediction},
+      {{{"density_2d_chi_square", "1", "chi-square per bin of density_2d", "", {}}, true, "", "density_2d"},
+       {O::density_2d},
+       2,
+       &P::density_2d_chi_square},
       {{{"stationary_exponent",
          "1",
          "d ln rho / d ln g along the first coordinate, fitted over the bins",
@@ -499,11 +548,11 @@ const std::vector<Derivation>& derivations() {
          {}},
         true},
        {O::density},
-       false,
+       0,
        &P::stationary_exponent},
       {{{"stationary_exponent_stderr", "1", "jackknife error of stationary_exponent", "", {}}, true},
        {O::density},
-       false,
+       0,
        &P::stationary_exponent_error},
       {{{"stationary_exponent_prediction",
          "1",
@@ -513,7 +562,7 @@ const std::vector<Derivation>& derivations() {
         false,
         "stationary_exponent"},
        {O::density},
-       true,
+       1,
        &P::stationary_exponent_prediction},
       {{{"soret_coefficient",
          "1",
@@ -522,11 +571,11 @@ const std::vector<Derivation>& derivations() {
          {"position"}},
         false},
        {O::density},
-       true,
+       1,
        &P::soret_coefficient},
       {{{"soret_coefficient_stderr", "1", "jackknife error of soret_coefficient", "", {"position"}}, false},
        {O::density},
-       true,
+       1,
        &P::soret_coefficient_error},
       {{{"soret_coefficient_prediction",
          "1",
@@ -536,7 +585,7 @@ const std::vector<Derivation>& derivations() {
         false,
         "soret_coefficient"},
        {O::density},
-       true,
+       1,
        &P::soret_coefficient_prediction},
       {{{"drift",
          "1",
@@ -545,11 +594,11 @@ const std::vector<Derivation>& derivations() {
          {"position"}},
         true},
        {O::density, O::drift_density},
-       false,
+       0,
        &P::drift},
       {{{"drift_stderr", "1", "jackknife error of drift", "", {"position"}}, true},
        {O::density, O::drift_density},
-       false,
+       0,
        &P::drift_error},
       {{{"diffusion",
          "1",
@@ -558,35 +607,35 @@ const std::vector<Derivation>& derivations() {
          {"position"}},
         true},
        {O::density, O::diffusion_density},
-       false,
+       0,
        &P::diffusion},
       {{{"diffusion_stderr", "1", "jackknife error of diffusion", "", {"position"}}, true},
        {O::density, O::diffusion_density},
-       false,
+       0,
        &P::diffusion_error},
       {{{"diffusion_prediction", "1", "eta^2 g^2 / 2, mean over the bin", "seed 002 Eq. 6", {"position"}},
         false,
         "diffusion"},
        {O::density, O::diffusion_density},
-       true,
+       1,
        &P::diffusion_prediction},
       {{{"effective_temperature", "1", "(eta g / 2)^2 = D2 / 2 as measured", "seed 002 Eq. 35", {"position"}},
         true},
        {O::density, O::diffusion_density},
-       false,
+       0,
        &P::effective_temperature},
       {{{"effective_temperature_stderr", "1", "jackknife error of effective_temperature", "", {"position"}},
         true},
        {O::density, O::diffusion_density},
-       false,
+       0,
        &P::effective_temperature_error},
       {{{"mean_passage_time", "1", "mean first-passage time of the walkers absorbed so far", "", {}}, true},
        {O::survival, O::passage_time},
-       false,
+       0,
        &P::mean_passage_time},
       {{{"mean_passage_time_stderr", "1", "jackknife error of mean_passage_time", "", {}}, true},
        {O::survival, O::passage_time},
-       false,
+       0,
        &P::mean_passage_time_error},
       {{{"mean_passage_time_prediction",
          "1",
@@ -596,19 +645,20 @@ const std::vector<Derivation>& derivations() {
         false,
         "mean_passage_time"},
        {O::survival, O::passage_time},
-       true,
+       1,
        &P::mean_passage_time_prediction},
       {{{"passage_time_density", "1", "share of walkers absorbed per step since the last record", "", {}},
         true},
        {O::survival},
-       false,
+       0,
        &P::passage_time_density},
   };
   return all;
 }
 
 bool allowed(const Derivation& derivation, const RandomWalkRecord& record, int dimensions) {
-  return (dimensions == 1 || !derivation.one_dimensional) && std::ranges::all_of(derivation.needs, [&](O o) {
+  return (derivation.dimensions == 0 || derivation.dimensions == dimensions) &&
+         std::ranges::all_of(derivation.needs, [&](O o) {
            return std::ranges::find(record.observables, o) != record.observables.end();
          });
 }

@@ -144,6 +144,21 @@ TEST(Comparison, TheFilesOwnChiSquareIsTaken) {
   EXPECT_DOUBLE_EQ(compare(file, part).panels[0].series[0].laws[1].chi_square, 4 * kScale);
 }
 
+TEST(Comparison, AChiSquareWithoutLawsBelongsToTheOnlyOne) {
+  auto file = walk_file();
+  auto& law = synthetic::variable(file, "density_by_law");
+  law.dimensions = {"learning_rate", "field", "position"};
+  law.data = std::vector<double>(12, 0.0);
+  store::Variable stated{
+      "misfit", {"learning_rate", "field", "step"}, std::vector<double>{0, 1, 2, 3, 4, 5, 6, 7}, {}};
+  stated.attributes["chi_square_of"] = std::string("density");
+  file.variables.push_back(stated);
+  const auto density = compare(file, request("density"));
+  ASSERT_THAT(density.panels[1].series[0].laws, SizeIs(1));
+  EXPECT_EQ(density.panels[1].series[0].laws[0].name, "by_law");
+  EXPECT_EQ(density.panels[1].series[0].laws[0].chi_square, 3);
+}
+
 TEST(Comparison, FilesWithoutTheAttributeAreReadByTheirNames) {
   auto file = walk_file();
   auto& law = synthetic::variable(file, "density_by_law");
