@@ -305,7 +305,7 @@ TEST_F(RandomWalkScan, AOneDimensionalWalkHasNoAxis) {
 TEST_F(RandomWalkScan, AmplitudesThatAreNoAmplitudesAreRefused) {
   EXPECT_THAT(refusal("[walk]\nfield = linear\nlevel = -0.25\nstrength = 1\n"),
               AllOf(HasSubstr("-0.25 at q = 0;"), HasSubstr("[0, 1]")));
-  EXPECT_THAT(refusal("[walk]\ng = sqrt(q - 0.3)\n"), HasSubstr("nan at q = 0;"));
+  EXPECT_THAT(refusal("[walk]\ng = sqrt(q - 0.3)\n"), HasSubstr("not a number at q = 0;"));
   EXPECT_THAT(refusal("[walk]\ng = 1/(q - 0.5)^2\n"), HasSubstr("inf at q = 0.5;"));
   EXPECT_THAT(refusal("[walk]\nfield = constant\nlevel = 0\n"), HasSubstr("zero in the whole domain"));
   EXPECT_THAT(refusal("[walk]\nfield = power\nexponent = -1\ncentre = 0.5\n"), HasSubstr("inf at q = 0.5;"));
