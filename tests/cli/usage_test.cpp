@@ -73,7 +73,7 @@ TEST(Usage, MissingAndSuperfluousWordsAreNamed) {
   EXPECT_THAT(usage_error({"export", "a.h5"}), HasSubstr("--csv"));
   EXPECT_THAT(usage_error({"merge", "a.h5"}), HasSubstr("-o OUT.h5"));
   EXPECT_THAT(usage_error({"plot", "a.h5"}), HasSubstr("-o FIG"));
-  EXPECT_THAT(usage_error({"plot", "a.h5", "-o", "a.png", "--x", "time"}), HasSubstr("step, rescaled"));
+  EXPECT_THAT(usage_error({"plot", "a.h5", "-o", "a.png", "--log", "z"}), HasSubstr("x, y, none"));
 }
 
 TEST(Usage, NumbersOnTheCommandLineAreChecked) {
