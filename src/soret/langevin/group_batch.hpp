@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <any>
-#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -13,6 +12,7 @@
 #include <vector>
 
 #include "soret/base/formula_tree.hpp"
+#include "soret/base/pace.hpp"
 #include "soret/langevin/group_kernels.hpp"
 #include "soret/langevin/linked_formula.hpp"
 #include "soret/langevin/observe.hpp"
@@ -31,23 +31,6 @@
 ///   synchronize()        waits until all that was asked for is done
 ///   free_memory()        in bytes
 namespace soret::langevin {
-
-/// How many steps are asked for before the host looks at the stop flag: it grows or shrinks until that takes
-/// a fifth of a second, from a single step on, because a step of many walkers may take a noticeable time.
-class Pace {
- public:
-  std::int64_t steps() const { return steps_; }
-  void took(std::int64_t steps, double seconds) {
-    const double fitting = static_cast<double>(steps) * kLookSeconds / std::max(seconds, 1e-6);
-    steps_ = fitting < 2.0 * static_cast<double>(steps_)
-                 ? std::max(std::int64_t{1}, static_cast<std::int64_t>(fitting))
-                 : 2 * steps_;
-  }
-
- private:
-  static constexpr double kLookSeconds = 0.2;
-  std::int64_t steps_ = 1;
-};
 
 /// The arrays that problems point to, in a machine's memory.
 template <class Machine>
@@ -335,7 +318,7 @@ void observe_batch(Machine& machine, Batch<Machine>& batch, const Plan::Looks& l
   for (std::size_t look = 0; look < looks.steps.size();) {
     const std::size_t first_look = look;
     const std::size_t first_record = looks.record[look];
-    const auto begin = std::chrono::steady_clock::now();
+    pace.begin();
     std::int64_t queued = 0;
     while (look < looks.steps.size() && queued < pace.steps() && look - first_look < rounds) {
       const std::int64_t steps = std::min(looks.steps[look] - step, pace.steps() - queued);
@@ -348,7 +331,7 @@ void observe_batch(Machine& machine, Batch<Machine>& batch, const Plan::Looks& l
       ++queued;  // at least as much as a step
     }
     machine.synchronize();
-    pace.took(queued, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+    pace.end(queued);
     if (stop != nullptr && stop->load(std::memory_order_relaxed)) throw Stopped{};
     if (look == first_look) continue;
     const auto sums = batch.sums(look - first_look);
