@@ -126,12 +126,4 @@ Scaling parse_scaling(std::string_view name) {
   return static_cast<Scaling>(std::distance(names.begin(), found));
 }
 
-void rescale(Scaling scaling, Dataset& train, Dataset& test) {
-  if (scaling == Scaling::standardise) {
-    const ChannelMoments moments = channel_moments(train);
-    standardise(train, moments);
-    standardise(test, moments);
-  }
-}
-
 }  // namespace soret::data

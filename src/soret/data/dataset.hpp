@@ -1,5 +1,6 @@
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -73,7 +74,14 @@ const std::vector<std::string>& scaling_names();
 /// Throws ConfigError, listing the names, for an unknown one.
 Scaling parse_scaling(std::string_view name);
 
-/// Applies `scaling` to both sets with the numbers of `train` alone: the test set never touches them.
-void rescale(Scaling scaling, Dataset& train, Dataset& test);
+/// Applies `scaling` to all sets with the numbers of `train` alone: neither the held-out slice nor the test
+/// set ever touches them.
+template <std::same_as<Dataset>... Others>
+void rescale(Scaling scaling, Dataset& train, Others&... others) {
+  if (scaling != Scaling::standardise) return;
+  const ChannelMoments moments = channel_moments(train);
+  standardise(train, moments);
+  (standardise(others, moments), ...);
+}
 
 }  // namespace soret::data

@@ -30,6 +30,8 @@ enum class Purpose : std::uint32_t {
   dropout = 40,
   epoch_order = 41,  ///< in which an epoch visits the training set
   curvature = 42,    ///< probes of Hessians
+  label_noise = 50,
+  augmentation = 51,
 };
 
 /// A stream is a function of (seed, purpose, trajectory): block n of it is four 32-bit words. Which blocks
