@@ -174,6 +174,11 @@ TEST(FormulaTree, ErrorsPointAtTheCharacter) {
                            "max(1,,2)", "max(1,2,)", "1e999", "(3,4)", "3,4", ")"})
     EXPECT_NE(message(text), "") << text;
   EXPECT_THAT(message(std::string(100000, '(')), HasSubstr("too many brackets"));
+  for (const std::string link : {"1+", "2^", "1?2:"}) {
+    std::string chain = "1";
+    for (int k = 0; k < 10000; ++k) chain.insert(0, link);
+    EXPECT_THAT(message(chain), HasSubstr("more than 5000"));
+  }
 }
 
 }  // namespace

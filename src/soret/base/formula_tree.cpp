@@ -98,7 +98,9 @@ constexpr Operator kOperators[] = {
     {"||", '|', 1}, {"&&", '&', 2}, {"<=", 'l', 3}, {">=", 'g', 3}, {"==", '=', 3}, {"!=", '!', 3},
     {"<", '<', 3},  {">", '>', 3},  {"+", '+', 4},  {"-", '-', 4},  {"*", '*', 5},  {"/", '/', 5},
 };
-constexpr int kDeepest = 200;  ///< brackets within brackets: what the stack surely holds
+/// What the stack surely holds: brackets within brackets, and numbers, names and operators.
+constexpr int kDeepest = 200;
+constexpr std::size_t kLongest = 5000;
 
 bool starts_name(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
@@ -213,6 +215,8 @@ class FormulaReader {
   }
 
   int add(char kind, std::vector<int> operands) {
+    if (tree_.nodes_.size() == kLongest)
+      refuse(at_, fmt::format("more than {} numbers, names and operators", kLongest));
     tree_.nodes_.push_back({.kind = kind, .operands = std::move(operands)});
     return static_cast<int>(tree_.nodes_.size()) - 1;
   }
