@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "analysis/quantity.hpp"
 #include "soret/store/result_file.hpp"
 
 /// A quantity of a result file beside what its laws predict, ready to be drawn: which numbers stand in which
@@ -47,15 +48,6 @@ struct ComparisonPanel {
   std::vector<MeasuredSeries> series;
 };
 
-/// A coordinate of a figure.
-struct FigureAxis {
-  std::string name;                       ///< of the dimension, or the formula
-  std::string unit = "1";                 ///< "1" for a pure number
-  std::string long_name{};                ///< empty for a formula
-  std::vector<double> values{};           ///< of a dimension
-  std::vector<std::string> categories{};  ///< of an axis of words; else empty
-};
-
 enum class ComparisonKind { lines, bars, map };
 
 struct Comparison {
@@ -73,10 +65,6 @@ struct ComparisonRequest {
   std::vector<std::int64_t> steps;  ///< records to show; empty: the last
   std::map<std::string, std::string> chosen;  ///< one value of a scan axis or further dimension
 };
-
-/// The variables that predict a quantity: those with the attribute `predicts`, or, in files of versions that
-/// did not write it, those called NAME_prediction or NAME_predicted.
-std::vector<std::string> predictions_of(const store::Dataset& file, const std::string& quantity);
 
 /// What a file should show first: observables that laws predict; else derived quantities that laws predict;
 /// else all observables over the step, or all that there are. Matrices only if they come first.
