@@ -18,9 +18,9 @@ namespace {
 
 using V = DoubleLanes;
 constexpr int kVectors = kChunk / kDoubleLanes;
-/// Normals drawn ahead of the steps that use them: enough independent Philox blocks to hide their latency,
-/// few enough (8 KB) for the first-level cache.
-constexpr int kNormalsAhead = 32;
+/// Normals drawn ahead of the steps that use them: enough for the words, the normals and the steps to have
+/// loops of their own, few enough (16 KB) for the first-level cache.
+constexpr int kNormalsAhead = 64;
 
 /// The counters of block n of the streams of sixteen consecutive walkers.
 PhiloxBlock<LanesU32> counters(Purpose purpose, std::uint32_t first_walker, std::uint64_t n) {

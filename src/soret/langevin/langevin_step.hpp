@@ -34,6 +34,11 @@ struct DiagonalNoise {
   SORET_HD void displace(const L& l, const V* /*w*/, const V* z, V* out) const {
     for (int k = 0; k < l.dimension(); ++k) out[k] = amplitude[k] * z[k];
   }
+  /// w and the displacement.
+  template <class L, class V>
+  SORET_HD void displaced(const L& l, const V* w, const V* z, V* out) const {
+    for (int k = 0; k < l.dimension(); ++k) out[k] = fma(constant_of<V>(amplitude[k]), z[k], w[k]);
+  }
 };
 
 /// The same for any C, by a lower-triangular factor.
@@ -50,6 +55,11 @@ struct DenseNoise {
       for (int j = 0; j <= k; ++j) sum += factor[k * d + j] * z[j];
       out[k] = sum;
     }
+  }
+  template <class L, class V>
+  SORET_HD void displaced(const L& l, const V* w, const V* z, V* out) const {
+    displace(l, w, z, out);
+    for (int k = 0; k < l.dimension(); ++k) out[k] = w[k] + out[k];
   }
 };
 
@@ -71,6 +81,11 @@ struct StateNoise {
     const V s = root_h * amplitude(l, w);
     for (int k = 0; k < l.dimension(); ++k) out[k] = s * z[k];
   }
+  template <class L, class V>
+  SORET_HD void displaced(const L& l, const V* w, const V* z, V* out) const {
+    displace(l, w, z, out);
+    for (int k = 0; k < l.dimension(); ++k) out[k] = w[k] + out[k];
+  }
 };
 
 template <class N>
@@ -85,9 +100,9 @@ struct EulerStep {
     const int d = l.dimension();
     V* const g = scratch;
     V* const n = scratch + d;
-    noise.displace(l, w, z, n);
+    noise.displaced(l, w, z, n);
     l.gradient(w, g);
-    for (int k = 0; k < d; ++k) w[k] = fma(constant_of<V>(-h), g[k], w[k] + n[k]);
+    for (int k = 0; k < d; ++k) w[k] = fma(constant_of<V>(-h), g[k], n[k]);
   }
 };
 
