@@ -93,6 +93,26 @@ else()
   target_link_libraries(soret_hdf5 INTERFACE hdf5::hdf5_hl hdf5::hdf5)
 endif()
 
+# Readers of single datasets: SVHN's .mat, Tiny-ImageNet's JPEGs and its zip. Where one is absent, only they
+# cannot be read.
+add_library(soret_dataset_formats INTERFACE)
+# soret_dataset_format(NAME HEADER LIBRARY [needs...]): NAME is linked where both are found.
+function(soret_dataset_format name header library)
+  find_path(SORET_${name}_INCLUDE_DIR ${header})
+  find_library(SORET_${name}_LIBRARY ${library})
+  if(SORET_${name}_INCLUDE_DIR AND SORET_${name}_LIBRARY)
+    target_include_directories(soret_dataset_formats SYSTEM INTERFACE ${SORET_${name}_INCLUDE_DIR})
+    target_link_libraries(soret_dataset_formats INTERFACE ${SORET_${name}_LIBRARY} ${ARGN})
+    target_compile_definitions(soret_dataset_formats INTERFACE SORET_HAVE_${name}=1)
+    set(SORET_DATASET_FORMATS "${SORET_DATASET_FORMATS} ${library}" PARENT_SCOPE)
+  endif()
+endfunction()
+soret_dataset_format(MATIO matio.h matio soret_hdf5 ZLIB::ZLIB)
+soret_dataset_format(TURBOJPEG turbojpeg.h turbojpeg)
+if(NOT SORET_STATIC)  # Debian ships no libzip.a
+  soret_dataset_format(ZIP zip.h zip)
+endif()
+
 # CUDA: compiled in where the toolkit is found, used at run time where a device is found.
 set(SORET_HAVE_CUDA OFF)
 if(NOT SORET_CUDA STREQUAL "OFF")
@@ -145,6 +165,7 @@ function(soret_print_summary)
   message(STATUS "Soret ${PROJECT_VERSION} (${SORET_GIT_COMMIT}), ${CMAKE_BUILD_TYPE}, -march=${SORET_ARCH}, static=${SORET_STATIC}")
   message(STATUS "  HDF5      ${HDF5_VERSION}")
   message(STATUS "  Eigen     ${Eigen3_VERSION}")
+  message(STATUS "  datasets  idx cifar${SORET_DATASET_FORMATS}")
   message(STATUS "  Boost     ${Boost_VERSION_STRING}")
   if(SORET_HAVE_CUDA)
     message(STATUS "  CUDA      ${CUDAToolkit_VERSION}, architectures ${CMAKE_CUDA_ARCHITECTURES}")

@@ -18,6 +18,7 @@ packages=(
   libfmt-dev                      # text
   nlohmann-json3-dev              # --json
   zlib1g-dev liblzma-dev          # packed datasets
+  libmatio-dev libturbojpeg0-dev libzip-dev   # SVHN, Tiny-ImageNet
   # figures
   gnuplot-nox fonts-dejavu-core
   # tests

@@ -11,6 +11,7 @@
 #include <initializer_list>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "soret/base/error.hpp"
@@ -97,6 +98,16 @@ inline Bytes idx_labels(const Bytes& labels) {
 inline Bytes cifar_batch(const Bytes& labels, std::uint32_t seed) {
   Bytes out;
   for (const std::uint8_t label : labels) out = out + Bytes{label} + noise(3072, ++seed);
+  return out;
+}
+
+/// CIFAR-100 records: a superclass, a class and 3072 noisy bytes each.
+inline Bytes cifar100_file(const std::vector<std::pair<int, int>>& labels, std::uint32_t seed) {
+  Bytes out;
+  for (const auto& [coarse, fine] : labels) {
+    out =
+        out + Bytes{static_cast<std::uint8_t>(coarse), static_cast<std::uint8_t>(fine)} + noise(3072, ++seed);
+  }
   return out;
 }
 

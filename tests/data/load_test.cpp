@@ -69,6 +69,14 @@ TEST_F(LoadTest, FindsOtherUsualFolders) {
   EXPECT_EQ(load("cifar10", directory).train.size(), 5U);
 }
 
+TEST_F(LoadTest, FindsBothLabellingsOfCifar100) {
+  write("cifar-100-binary/train.bin.gz", gzip(cifar100_file({{3, 77}}, 1)));
+  write("cifar-100-binary/test.bin.gz", gzip(cifar100_file({{4, 88}}, 1)));
+  EXPECT_THAT(load("cifar100", directory).test.labels, ElementsAre(88));
+  EXPECT_THAT(load("cifar100_coarse", directory).test.labels, ElementsAre(4));
+  EXPECT_THAT(load("cifar100", directory / "cifar-100-binary").train.labels, ElementsAre(77));
+}
+
 TEST_F(LoadTest, FindsFilesInTheDirectoryItself) {
   write_idx("", 4, Packing::xz);
   EXPECT_THAT(load("mnist", directory).train.labels, ElementsAre(4));
@@ -119,7 +127,8 @@ TEST_F(LoadTest, AbsentDatasetMessageSaysWhatWhereAndHowToGetIt) {
 TEST_F(LoadTest, UnknownKindListsTheKnownOnes) {
   EXPECT_THAT(message_of<ConfigError>([&] { load("imagenet", directory); }),
               AllOf(HasSubstr("imagenet"), HasSubstr("mnist, fashion_mnist, cifar10")));
-  EXPECT_THAT(dataset_kinds(), ElementsAre("mnist", "fashion_mnist", "cifar10"));
+  EXPECT_THAT(dataset_kinds(),
+              ElementsAre("mnist", "fashion_mnist", "cifar10", "cifar100", "cifar100_coarse", "svhn"));
 }
 
 }  // namespace

@@ -11,8 +11,9 @@
 #include <span>
 
 #include "soret/base/error.hpp"
-#include "soret/data/cifar10.hpp"
+#include "soret/data/cifar.hpp"
 #include "soret/data/idx.hpp"
+#include "soret/data/svhn.hpp"
 
 namespace soret::data {
 namespace {
@@ -36,6 +37,9 @@ const std::vector<Source>& sources() {
       {"mnist", {"mnist", "MNIST/raw"}, idx, read_idx},
       {"fashion_mnist", {"fashion-mnist", "FashionMNIST/raw"}, idx, read_idx},
       {"cifar10", {"cifar10", "cifar-10-batches-bin"}, batches, read_cifar10},
+      {"cifar100", {"cifar100", "cifar-100-binary"}, {"train.bin", "test.bin"}, read_cifar100},
+      {"cifar100_coarse", {"cifar100", "cifar-100-binary"}, {"train.bin", "test.bin"}, read_cifar100_coarse},
+      {"svhn", {"svhn"}, {"train_32x32.mat", "test_32x32.mat"}, read_svhn},
   };
   return all;
 }
@@ -48,16 +52,19 @@ bool ends_with(const fs::path& path, const fs::path& tail) {
          std::equal(tail.begin(), tail.end(), std::prev(path.end(), length));
 }
 
+bool has_folder(const Source& source, const fs::path& path) {
+  return std::any_of(source.folders.begin(), source.folders.end(),
+                     [&](const fs::path& folder) { return ends_with(path, folder); });
+}
+
 /// MNIST and Fashion-MNIST have the same file names; only the folder's name tells them apart.
 bool named_as_another(const Source& source, const fs::path& directory) {
   std::error_code ignored;
   fs::path absolute = fs::absolute(directory, ignored).lexically_normal();
   if (!absolute.has_filename()) absolute = absolute.parent_path();
-  return std::any_of(sources().begin(), sources().end(), [&](const Source& other) {
-    return other.kind != source.kind &&
-           std::any_of(other.folders.begin(), other.folders.end(),
-                       [&](const fs::path& folder) { return ends_with(absolute, folder); });
-  });
+  return !has_folder(source, absolute) &&
+         std::any_of(sources().begin(), sources().end(),
+                     [&](const Source& other) { return has_folder(other, absolute); });
 }
 
 std::vector<fs::path> candidates(const Source& source, const fs::path& directory) {

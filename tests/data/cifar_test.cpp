@@ -1,4 +1,4 @@
-#include "soret/data/cifar10.hpp"
+#include "soret/data/cifar.hpp"
 
 #include <gmock/gmock.h>
 
@@ -106,6 +106,51 @@ TEST_F(Cifar10Test, LabelOutOfRangeIsNamedWithItsIndexInTheFile) {
 TEST_F(Cifar10Test, OfSeveralBadFilesTheFirstIsNamed) {
   for (const std::size_t b : {1U, 3U, 5U}) batches[b].pop_back();
   for (int repeat = 0; repeat < 20; ++repeat) EXPECT_THAT(complaint(), HasSubstr("batch_1"));
+}
+
+class Cifar100Test : public FilesTest {
+ protected:
+  Bytes train = cifar100_file({{19, 99}, {0, 7}, {4, 0}}, 10);
+  Bytes test = cifar100_file({{3, 20}, {1, 1}}, 20);
+
+  std::array<std::filesystem::path, 2> files(Packing packing = Packing::plain) const {
+    return {write("train.bin", pack(train, packing)), write("test.bin", pack(test, packing))};
+  }
+};
+
+TEST_F(Cifar100Test, HasClassesAndSuperclasses) {
+  for (const Packing packing : {Packing::plain, Packing::gzip, Packing::xz}) {
+    const TrainTest fine = read_cifar100(files(packing));
+    EXPECT_THAT(fine.train.labels, ElementsAre(99, 7, 0));
+    EXPECT_THAT(fine.test.labels, ElementsAre(20, 1));
+    EXPECT_EQ(fine.train.classes, 100);
+    EXPECT_EQ(fine.train.features(), 3072U);
+    const TrainTest coarse = read_cifar100_coarse(files(packing));
+    EXPECT_THAT(coarse.train.labels, ElementsAre(19, 0, 4));
+    EXPECT_THAT(coarse.test.labels, ElementsAre(3, 1));
+    EXPECT_EQ(coarse.train.classes, 20);
+    EXPECT_EQ(coarse.train.images, fine.train.images);
+    const Bytes second = noise(3072, 12);
+    for (std::size_t i = 0; i < second.size(); ++i) ASSERT_EQ(fine.train.image(1)[i], second[i] / 255.0F);
+  }
+}
+
+TEST_F(Cifar100Test, LimitReadsTheFirstSamplesOnly) {
+  const TrainTest some = read_cifar100(files(Packing::gzip), {.train = 2, .test = 5});
+  EXPECT_THAT(some.train.labels, ElementsAre(99, 7));
+  EXPECT_EQ(some.test.size(), 2U);
+}
+
+TEST_F(Cifar100Test, WhatIsNotCifar100IsRefused) {
+  train[3074 + 1] = 100;
+  EXPECT_THAT(message_of<InputError>([&] { read_cifar100(files()); }),
+              AllOf(HasSubstr("train.bin"), HasSubstr("sample 1 is 100"), HasSubstr("0 to 99")));
+  train[3074] = 20;
+  EXPECT_THAT(message_of<InputError>([&] { read_cifar100_coarse(files()); }),
+              AllOf(HasSubstr("sample 1 is 20"), HasSubstr("0 to 19")));
+  test.push_back(0);
+  EXPECT_THAT(message_of<InputError>([&] { read_cifar100(files()); }),
+              AllOf(HasSubstr("test.bin"), HasSubstr("3074 bytes of a CIFAR-100 record")));
 }
 
 }  // namespace
