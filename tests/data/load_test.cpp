@@ -77,6 +77,18 @@ TEST_F(LoadTest, FindsBothLabellingsOfCifar100) {
   EXPECT_THAT(load("cifar100", directory / "cifar-100-binary").train.labels, ElementsAre(77));
 }
 
+TEST_F(LoadTest, TinyImagenetIsAFolderOrAnArchive) {
+  const std::string root = directory.string();
+  EXPECT_THAT(message_of<InputError>([&] { load("tiny_imagenet", directory); }),
+              AllOf(HasSubstr("(a folder or .zip)"), HasSubstr(root + ": has no tiny-imagenet-200\n")));
+  write("tiny-imagenet/tiny-imagenet-200.zip", noise(100));
+  EXPECT_THAT(message_of<InputError>([&] { load("tiny_imagenet_32", directory); }),
+              HasSubstr(root + "/tiny-imagenet/tiny-imagenet-200.zip: "));
+  write("tiny-imagenet/tiny-imagenet-200/wnids.txt", {});
+  EXPECT_THAT(message_of<InputError>([&] { load("tiny_imagenet", directory); }),
+              HasSubstr(root + "/tiny-imagenet/tiny-imagenet-200"));
+}
+
 TEST_F(LoadTest, FindsFilesInTheDirectoryItself) {
   write_idx("", 4, Packing::xz);
   EXPECT_THAT(load("mnist", directory).train.labels, ElementsAre(4));
@@ -127,8 +139,8 @@ TEST_F(LoadTest, AbsentDatasetMessageSaysWhatWhereAndHowToGetIt) {
 TEST_F(LoadTest, UnknownKindListsTheKnownOnes) {
   EXPECT_THAT(message_of<ConfigError>([&] { load("imagenet", directory); }),
               AllOf(HasSubstr("imagenet"), HasSubstr("mnist, fashion_mnist, cifar10")));
-  EXPECT_THAT(dataset_kinds(),
-              ElementsAre("mnist", "fashion_mnist", "cifar10", "cifar100", "cifar100_coarse", "svhn"));
+  EXPECT_THAT(dataset_kinds(), ElementsAre("mnist", "fashion_mnist", "cifar10", "cifar100", "cifar100_coarse",
+                                           "svhn", "tiny_imagenet", "tiny_imagenet_32"));
 }
 
 }  // namespace

@@ -4,7 +4,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
 #include <cstdlib>
 #include <iterator>
 #include <optional>
@@ -14,17 +13,25 @@
 #include "soret/data/cifar.hpp"
 #include "soret/data/idx.hpp"
 #include "soret/data/svhn.hpp"
+#include "soret/data/tiny_imagenet.hpp"
 
 namespace soret::data {
 namespace {
 
 namespace fs = std::filesystem;
 
+/// How a file may be stored: what its name may end in, and what messages call that.
+struct Packings {
+  std::vector<std::string_view> suffixes;
+  std::string_view text;
+};
+
 /// One dataset: a line in sources() is all that load() needs to know.
 struct Source {
   std::string_view kind;
   std::vector<fs::path> folders;   // where its files usually lie below the data directory
   std::vector<std::string> files;  // in the order that the reader takes them
+  Packings packings;
   TrainTest (*read)(std::span<const fs::path> files, const SampleLimit& limit);
 };
 
@@ -33,18 +40,24 @@ const std::vector<Source>& sources() {
                                                "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"};
   static const std::vector<std::string> batches = {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin",
                                                    "data_batch_4.bin", "data_batch_5.bin", "test_batch.bin"};
+  static const std::vector<std::string> bins = {"train.bin", "test.bin"};
+  static const std::vector<std::string> mats = {"train_32x32.mat", "test_32x32.mat"};
+  static const std::vector<std::string> tiny = {"tiny-imagenet-200"};
+  static const Packings plain = {{""}, "plain"};
+  static const Packings stream = {{"", ".gz", ".xz"}, "plain, .gz or .xz"};
+  static const Packings folder = {{"", ".zip"}, "a folder or .zip"};
   static const std::vector<Source> all = {
-      {"mnist", {"mnist", "MNIST/raw"}, idx, read_idx},
-      {"fashion_mnist", {"fashion-mnist", "FashionMNIST/raw"}, idx, read_idx},
-      {"cifar10", {"cifar10", "cifar-10-batches-bin"}, batches, read_cifar10},
-      {"cifar100", {"cifar100", "cifar-100-binary"}, {"train.bin", "test.bin"}, read_cifar100},
-      {"cifar100_coarse", {"cifar100", "cifar-100-binary"}, {"train.bin", "test.bin"}, read_cifar100_coarse},
-      {"svhn", {"svhn"}, {"train_32x32.mat", "test_32x32.mat"}, read_svhn},
+      {"mnist", {"mnist", "MNIST/raw"}, idx, stream, read_idx},
+      {"fashion_mnist", {"fashion-mnist", "FashionMNIST/raw"}, idx, stream, read_idx},
+      {"cifar10", {"cifar10", "cifar-10-batches-bin"}, batches, stream, read_cifar10},
+      {"cifar100", {"cifar100", "cifar-100-binary"}, bins, stream, read_cifar100},
+      {"cifar100_coarse", {"cifar100", "cifar-100-binary"}, bins, stream, read_cifar100_coarse},
+      {"svhn", {"svhn"}, mats, plain, read_svhn},
+      {"tiny_imagenet", {"tiny-imagenet"}, tiny, folder, read_tiny_imagenet},
+      {"tiny_imagenet_32", {"tiny-imagenet"}, tiny, folder, read_tiny_imagenet_32},
   };
   return all;
 }
-
-constexpr std::array<std::string_view, 3> kSuffixes = {"", ".gz", ".xz"};
 
 bool ends_with(const fs::path& path, const fs::path& tail) {
   const auto length = std::distance(tail.begin(), tail.end());
@@ -74,12 +87,12 @@ std::vector<fs::path> candidates(const Source& source, const fs::path& directory
   return out;
 }
 
-std::optional<fs::path> stored_as(const fs::path& plain) {
-  for (const std::string_view suffix : kSuffixes) {
+std::optional<fs::path> stored_as(const fs::path& plain, const Packings& packings) {
+  for (const std::string_view suffix : packings.suffixes) {
     fs::path path = plain;
     path += suffix;
     std::error_code ignored;
-    if (fs::is_regular_file(path, ignored)) return path;
+    if (fs::exists(path, ignored)) return path;
   }
   return std::nullopt;
 }
@@ -101,7 +114,7 @@ std::vector<fs::path> find_files(const Source& source, const fs::path& directory
     std::vector<fs::path> found;
     std::vector<std::string> missing;
     for (const std::string& file : source.files) {
-      if (const auto path = stored_as(folder / file)) {
+      if (const auto path = stored_as(folder / file, source.packings)) {
         found.push_back(*path);
       } else {
         missing.push_back(file);
@@ -119,10 +132,10 @@ std::vector<fs::path> find_files(const Source& source, const fs::path& directory
         fmt::format("\n  {}: not searched, its name is that of another dataset's folder", directory.string());
   }
   throw InputError(
-      fmt::format("the dataset {0} was not found; its files (plain, .gz or .xz) were looked for in{1}\n"
+      fmt::format("the dataset {0} was not found; its files ({3}) were looked for in{1}\n"
                   "To get it: scripts/download_data.sh {0} {2}\n"
                   "To use it: data.path = {2} in the config, or SORET_DATA={2} in the environment",
-                  source.kind, searched, directory.string()));
+                  source.kind, searched, directory.string(), source.packings.text));
 }
 
 }  // namespace
