@@ -4,20 +4,23 @@ set -euo pipefail
 
 usage() {
   cat <<'USAGE'
-Usage: scripts/download_data.sh [mnist|fashion_mnist|cifar10|all] DIR
+Usage: scripts/download_data.sh [DATASET] DIR
 
-Downloads datasets from their public sites into DIR/mnist, DIR/fashion-mnist and DIR/cifar10 and verifies
-their MD5 sums. Files that are there and valid are kept; an interrupted download is resumed.
+Downloads datasets from their public sites into DIR/mnist, DIR/fashion-mnist and so on and verifies their MD5
+sums. Files that are there and valid are kept; an interrupted download is resumed.
 
   mnist           11 MB   handwritten digits (LeCun, Cortes, Burges 1998)
   fashion_mnist   30 MB   clothing (Xiao, Rasul, Vollgraf 2017)
   cifar10        170 MB   colour photographs (Krizhevsky 2009), 184 MB when unpacked
+  cifar100       169 MB   the same in 100 classes, 184 MB when unpacked; also named cifar100_coarse
+  svhn           246 MB   house numbers (Netzer et al. 2011)
+  tiny_imagenet  248 MB   photographs of 200 classes (Stanford CS231N); also named tiny_imagenet_32
   all            everything above (the default)
 
 Then tell Soret where they are: data.path = DIR in a config, or SORET_DATA=DIR in the environment.
 
 Environment:
-  SORET_DATA_MIRROR=URL   download URL/mnist/FILE, URL/fashion-mnist/FILE and URL/cifar10/FILE instead
+  SORET_DATA_MIRROR=URL   download URL/mnist/FILE, URL/fashion-mnist/FILE, ... instead: the folders of DIR
 
 Needs curl or wget, md5sum, tar and gzip. Exit codes: 0 done, 1 a download or a checksum failed, 2 usage.
 USAGE
@@ -118,8 +121,50 @@ get_cifar10() {
   rm -- "$folder/$archive"
 }
 
+# Sizes of the two files that are read: nobody publishes their MD5 sums, and the archive was verified.
+cifar100_is_valid() {
+  [[ $(stat --format=%s "$1/train.bin" "$1/test.bin" 2>/dev/null | paste --serial --delimiters=' ') == '153700000 30740000' ]]
+}
+
+get_cifar100() {
+  local folder="$1/cifar100" archive=cifar-100-binary.tar.gz
+  mkdir -p -- "$folder"
+  if cifar100_is_valid "$folder"; then
+    echo "$folder: already there and complete"
+    return
+  fi
+  download "$folder" "$archive" 03b5dce01913d631647c71ecec9e9cb8 https://www.cs.toronto.edu/~kriz
+  tar --extract --gzip --file "$folder/$archive" --directory "$folder" --strip-components=1
+  cifar100_is_valid "$folder" || die "$folder: the unpacked files are not complete; is the disk full?"
+  rm -- "$folder/$archive"
+}
+
+get_svhn() {
+  local site=http://ufldl.stanford.edu/housenumbers
+  mkdir -p -- "$1/svhn"
+  download "$1/svhn" train_32x32.mat e26dedcc434d2e4c54c9b2d4a06d8373 "$site"
+  download "$1/svhn" test_32x32.mat eb5a983be6a315427106f1b164d9cef3 "$site"
+}
+
+# Stays packed: Soret reads the archive.
+get_tiny_imagenet() {
+  mkdir -p -- "$1/tiny-imagenet"
+  download "$1/tiny-imagenet" tiny-imagenet-200.zip 90528d7ca1a48142e341f4ef8d21d0de http://cs231n.stanford.edu
+}
+
+readonly datasets='mnist fashion_mnist cifar10 cifar100 svhn tiny_imagenet'
+
+# The dataset behind a kind that Soret knows; nothing for others.
+dataset_of() {
+  case $1 in
+    cifar100_coarse) echo cifar100 ;;
+    tiny_imagenet_32) echo tiny_imagenet ;;
+    *) [[ " $datasets all " != *" $1 "* ]] || echo "$1" ;;
+  esac
+}
+
 main() {
-  local dataset=all directory
+  local kind=all dataset directory
   case ${1:-} in
     -h | --help)
       usage
@@ -129,25 +174,21 @@ main() {
   case $# in
     1)
       directory=$1
-      case $directory in mnist | fashion_mnist | cifar10 | all) die "no DIR given for $directory" 2 ;; esac
+      [[ -z $(dataset_of "$directory") ]] || die "no DIR given for $directory" 2
       ;;
-    2) dataset=$1 directory=$2 ;;
+    2) kind=$1 directory=$2 ;;
     *)
       usage >&2
       exit 2
       ;;
   esac
-  case $dataset in
-    mnist | fashion_mnist | cifar10 | all) ;;
-    *) die "unknown dataset \"$dataset\"; allowed: mnist, fashion_mnist, cifar10, all" 2 ;;
-  esac
+  dataset=$(dataset_of "$kind")
+  [[ -n $dataset ]] || die "unknown dataset \"$kind\"; allowed: ${datasets// /, }, all" 2
   [[ -n $directory ]] || die "DIR is empty" 2
   command -v curl >/dev/null || command -v wget >/dev/null ||
     die "needs curl or wget: sudo apt-get install curl"
   if [[ $dataset == all ]]; then
-    get_mnist "$directory"
-    get_fashion_mnist "$directory"
-    get_cifar10 "$directory"
+    for dataset in $datasets; do "get_$dataset" "$directory"; done
   else
     "get_$dataset" "$directory"
   fi

@@ -52,14 +52,30 @@ FILES
 archive="$mirror/cifar10/cifar-10-binary.tar.gz"
 tar --create --gzip --file "$archive" --directory "$mirror/cifar10" cifar-10-batches-bin
 expect c32a1d4ab5d03f1284b67883e8d87530 "$archive"
+mkdir -p "$mirror/cifar100/cifar-100-binary" "$mirror/svhn" "$mirror/tiny-imagenet"
+echo 'content of train' >"$mirror/cifar100/cifar-100-binary/train.bin"
+echo 'content of test' >"$mirror/cifar100/cifar-100-binary/test.bin"
+sed -i 's/153700000 30740000/17 16/' "$work/download_data.sh"
+tar --create --gzip --file "$mirror/cifar100/cifar-100-binary.tar.gz" --directory "$mirror/cifar100" cifar-100-binary
+expect 03b5dce01913d631647c71ecec9e9cb8 "$mirror/cifar100/cifar-100-binary.tar.gz"
+while read -r md5 file; do
+  echo "content of $file" >"$mirror/$file"
+  expect "$md5" "$mirror/$file"
+done <<'FILES'
+e26dedcc434d2e4c54c9b2d4a06d8373 svhn/train_32x32.mat
+eb5a983be6a315427106f1b164d9cef3 svhn/test_32x32.mat
+90528d7ca1a48142e341f4ef8d21d0de tiny-imagenet/tiny-imagenet-200.zip
+FILES
 
 run 0 --help
 says "SORET_DATA_MIRROR"
 run 2
 run 2 imagenet "$data"
-says 'unknown dataset "imagenet"; allowed: mnist, fashion_mnist, cifar10, all'
-run 2 mnist
-says "no DIR given"
+says 'unknown dataset "imagenet"; allowed: mnist, fashion_mnist, cifar10, cifar100, svhn, tiny_imagenet, all'
+for name in mnist tiny_imagenet_32 all; do
+  run 2 "$name"
+  says "no DIR given for $name"
+done
 
 run 0 mnist "$data"
 diff -r "$mirror/mnist" "$data/mnist" || fail "mnist differs from the mirror"
@@ -97,3 +113,17 @@ says "already there and valid"
 rm "$data/cifar10/test_batch.bin"
 run 1 cifar10 "$data"
 says "cannot download cifar-10-binary.tar.gz"
+
+run 0 cifar100_coarse "$data"
+diff -r "$mirror/cifar100/cifar-100-binary" "$data/cifar100" || fail "cifar100 differs from the mirror"
+echo cut >"$data/cifar100/test.bin"
+run 0 cifar100 "$data"
+diff -r "$mirror/cifar100/cifar-100-binary" "$data/cifar100" || fail "the incomplete file was not replaced"
+run 0 cifar100 "$data"
+says "already there and complete"
+
+run 0 svhn "$data"
+diff -r "$mirror/svhn" "$data/svhn" || fail "svhn differs from the mirror"
+run 0 tiny_imagenet_32 "$data"
+diff -r "$mirror/tiny-imagenet" "$data/tiny-imagenet" || fail "tiny-imagenet differs from the mirror"
+run 2 mnist_32 "$data"
