@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#if defined(__AVX512F__) || defined(__FMA__)
+#if defined(__AVX2__)
 #include <immintrin.h>
 #endif
 
@@ -48,6 +48,11 @@ SORET_HD DoubleLanes fma(DoubleLanes x, DoubleLanes y, DoubleLanes z) {
 #if defined(__AVX512F__)
   return reinterpret_cast<DoubleLanes>(_mm512_fmadd_pd(
       reinterpret_cast<__m512d>(x), reinterpret_cast<__m512d>(y), reinterpret_cast<__m512d>(z)));
+#elif defined(__AVX2__) && defined(__FMA__)
+  using detail::high_of, detail::low_of;
+  return detail::join<DoubleLanes>(
+      _mm256_fmadd_pd(low_of<__m256d>(x), low_of<__m256d>(y), low_of<__m256d>(z)),
+      _mm256_fmadd_pd(high_of<__m256d>(x), high_of<__m256d>(y), high_of<__m256d>(z)));
 #else
   DoubleLanes r;
   for (int i = 0; i < kDoubleLanes; ++i) r[i] = __builtin_fma(x[i], y[i], z[i]);
@@ -58,6 +63,9 @@ SORET_HD DoubleLanes fma(DoubleLanes x, DoubleLanes y, DoubleLanes z) {
 SORET_HD DoubleLanes sqrt(DoubleLanes x) {
 #if defined(__AVX512F__)
   return reinterpret_cast<DoubleLanes>(_mm512_maskz_sqrt_pd(0xFF, reinterpret_cast<__m512d>(x)));
+#elif defined(__AVX2__)
+  return detail::join<DoubleLanes>(_mm256_sqrt_pd(detail::low_of<__m256d>(x)),
+                                   _mm256_sqrt_pd(detail::high_of<__m256d>(x)));
 #else
   DoubleLanes r;
   for (int i = 0; i < kDoubleLanes; ++i) r[i] = __builtin_sqrt(x[i]);
@@ -70,6 +78,10 @@ SORET_HD DoubleLanes nearest(DoubleLanes x) {
 #if defined(__AVX512F__)
   return reinterpret_cast<DoubleLanes>(_mm512_maskz_roundscale_pd(
       0xFF, reinterpret_cast<__m512d>(x), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+#elif defined(__AVX2__)
+  constexpr int kNearest = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+  return detail::join<DoubleLanes>(_mm256_round_pd(detail::low_of<__m256d>(x), kNearest),
+                                   _mm256_round_pd(detail::high_of<__m256d>(x), kNearest));
 #else
   DoubleLanes r;
   for (int i = 0; i < kDoubleLanes; ++i) r[i] = __builtin_rint(x[i]);
@@ -82,8 +94,16 @@ SORET_HD DoubleLanes select(LanesI64 mask, DoubleLanes a, DoubleLanes b) {
   return mask ? a : b;
 }
 
+/// |x| < 2^51.
 SORET_HD DoubleLanes to_double(LanesI64 x) {
+#if defined(__AVX512DQ__)
   return __builtin_convertvector(x, DoubleLanes);
+#else
+  // In the low bits of 1.5 * 2^52, which then goes away: an addition of integers and a subtraction.
+  constexpr double kMagic = 0x1.8p52;
+  const LanesI64 shifted = x + __builtin_bit_cast(std::int64_t, kMagic);
+  return reinterpret_cast<DoubleLanes>(shifted) - kMagic;
+#endif
 }
 SORET_HD LanesU64 bits(DoubleLanes x) {
   return reinterpret_cast<LanesU64>(x);

@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#if defined(__AVX512F__) || defined(__FMA__)
+#if defined(__AVX2__)
 #include <immintrin.h>
 #endif
 
@@ -21,6 +21,29 @@ using LanesI32 = std::int32_t __attribute__((vector_size(64)));
 /// Unaligned and aliasing view of sixteen floats in memory.
 using LanesUnaligned = float __attribute__((vector_size(64), aligned(4), may_alias));
 using LanesU32Unaligned = std::uint32_t __attribute__((vector_size(64), aligned(4), may_alias));
+
+#if defined(__AVX2__) && !defined(__AVX512F__)
+namespace detail {
+/// The halves of 64 bytes, for the instructions that take 32.
+template <class Half, class Whole>
+SORET_HD Half low_of(Whole whole) {
+  const auto x = reinterpret_cast<LanesU32>(whole);
+  return reinterpret_cast<Half>(__builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7));
+}
+template <class Half, class Whole>
+SORET_HD Half high_of(Whole whole) {
+  const auto x = reinterpret_cast<LanesU32>(whole);
+  return reinterpret_cast<Half>(__builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15));
+}
+template <class Whole, class Half>
+SORET_HD Whole join(Half low, Half high) {
+  using Words = std::uint32_t __attribute__((vector_size(32)));
+  return reinterpret_cast<Whole>(__builtin_shufflevector(reinterpret_cast<Words>(low),
+                                                         reinterpret_cast<Words>(high), 0, 1, 2, 3, 4, 5, 6,
+                                                         7, 8, 9, 10, 11, 12, 13, 14, 15));
+}
+}  // namespace detail
+#endif
 
 SORET_HD Lanes broadcast(float x) {
   return x - Lanes{};
@@ -47,6 +70,10 @@ SORET_HD Lanes fma(Lanes x, Lanes y, Lanes z) {
 #if defined(__AVX512F__)
   return reinterpret_cast<Lanes>(
       _mm512_fmadd_ps(reinterpret_cast<__m512>(x), reinterpret_cast<__m512>(y), reinterpret_cast<__m512>(z)));
+#elif defined(__AVX2__) && defined(__FMA__)
+  using detail::high_of, detail::low_of;
+  return detail::join<Lanes>(_mm256_fmadd_ps(low_of<__m256>(x), low_of<__m256>(y), low_of<__m256>(z)),
+                             _mm256_fmadd_ps(high_of<__m256>(x), high_of<__m256>(y), high_of<__m256>(z)));
 #else
   Lanes r;
   for (int i = 0; i < kLanes; ++i) r[i] = __builtin_fmaf(x[i], y[i], z[i]);
@@ -72,6 +99,9 @@ SORET_HD Lanes fma(float x, Lanes y, Lanes z) {
 SORET_HD Lanes sqrt(Lanes x) {
 #if defined(__AVX512F__)
   return reinterpret_cast<Lanes>(_mm512_maskz_sqrt_ps(0xFFFF, reinterpret_cast<__m512>(x)));
+#elif defined(__AVX2__)
+  return detail::join<Lanes>(_mm256_sqrt_ps(detail::low_of<__m256>(x)),
+                             _mm256_sqrt_ps(detail::high_of<__m256>(x)));
 #else
   Lanes r;
   for (int i = 0; i < kLanes; ++i) r[i] = __builtin_sqrtf(x[i]);
@@ -91,13 +121,18 @@ SORET_HD Lanes to_float(LanesU32 x) {
 #if defined(__AVX512F__)
   return reinterpret_cast<Lanes>(_mm512_maskz_cvtepu32_ps(0xFFFF, reinterpret_cast<__m512i>(x)));
 #else
-  return __builtin_convertvector(x, Lanes);
+  // Both halves of the word are exact, and their sum rounds once.
+  return fma(to_float(reinterpret_cast<LanesI32>(x >> 16)), 65536.0F,
+             to_float(reinterpret_cast<LanesI32>(x & 0xffffU)));
 #endif
 }
 /// The nearest integer, ties to even; -2^31 where there is none.
 SORET_HD LanesI32 to_nearest(Lanes x) {
 #if defined(__AVX512F__)
   return reinterpret_cast<LanesI32>(_mm512_maskz_cvtps_epi32(0xFFFF, reinterpret_cast<__m512>(x)));
+#elif defined(__AVX2__)
+  return detail::join<LanesI32>(_mm256_cvtps_epi32(detail::low_of<__m256>(x)),
+                                _mm256_cvtps_epi32(detail::high_of<__m256>(x)));
 #else
   LanesI32 r;
   for (int i = 0; i < kLanes; ++i) {

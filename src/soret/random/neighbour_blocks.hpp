@@ -65,6 +65,10 @@ class NeighbourBlocks {
 #if defined(__AVX512F__)
     return reinterpret_cast<LanesU64>(
         _mm512_maskz_mul_epu32(0xFF, reinterpret_cast<__m512i>(x), _mm512_set1_epi64(m)));
+#elif defined(__AVX2__)
+    const __m256i vm = _mm256_set1_epi64x(m);
+    return detail::join<LanesU64>(_mm256_mul_epu32(detail::low_of<__m256i>(x), vm),
+                                  _mm256_mul_epu32(detail::high_of<__m256i>(x), vm));
 #else
     return (x & 0xffffffffU) * std::uint64_t{m};
 #endif

@@ -65,6 +65,20 @@ SORET_HD void multiply_hi_lo(LanesU32 a, std::uint32_t m, LanesU32& hi, LanesU32
   const __m512i odd = _mm512_maskz_mul_epu32(kAll, _mm512_maskz_srli_epi64(kAll, va, 32), vm);
   hi = reinterpret_cast<LanesU32>(_mm512_mask_shuffle_epi32(odd, 0x5555, even, _MM_PERM_DDBB));
   lo = reinterpret_cast<LanesU32>(_mm512_mask_shuffle_epi32(even, 0xAAAA, odd, _MM_PERM_CCAA));
+#elif defined(__AVX2__)
+  const __m256i vm = _mm256_set1_epi32(static_cast<int>(m));
+  const auto products = [&](__m256i half, __m256i& upper, __m256i& lower) {
+    const __m256i even = _mm256_mul_epu32(half, vm);
+    const __m256i odd = _mm256_mul_epu32(_mm256_srli_epi64(half, 32), vm);
+    upper = _mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xAA);
+    lower = _mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xAA);
+  };
+  __m256i upper[2];
+  __m256i lower[2];
+  products(low_of<__m256i>(a), upper[0], lower[0]);
+  products(high_of<__m256i>(a), upper[1], lower[1]);
+  hi = join<LanesU32>(upper[0], upper[1]);
+  lo = join<LanesU32>(lower[0], lower[1]);
 #else
   for (int i = 0; i < kLanes; ++i) {
     const std::uint64_t p = static_cast<std::uint64_t>(a[i]) * m;

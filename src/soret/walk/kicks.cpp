@@ -16,8 +16,8 @@ PhiloxBlock<LanesU32> sixteen_walkers(std::uint64_t seed, std::uint32_t first_wa
 
 /// 32-bit words of sixteen walkers as doubles, in two halves.
 void widen(LanesU32 words, DoubleLanes (&out)[2]) {
-  out[0] = __builtin_convertvector(low_half(words), DoubleLanes);
-  out[1] = __builtin_convertvector(high_half(words), DoubleLanes);
+  out[0] = to_double(as_signed(low_half(words)));
+  out[1] = to_double(as_signed(high_half(words)));
 }
 
 }  // namespace
