@@ -18,8 +18,17 @@ namespace {
 
 using Vector = Eigen::VectorXd;
 
+/// What is not finite would leave the solvers without an end or a meaning.
 void apply(const SymmetricOperator& matrix, const double* v, double* product) {
   matrix.apply({v, matrix.size}, {product, matrix.size});
+  double* const end = product + matrix.size;
+  const double* const bad = std::find_if(product, end, [](double p) { return !std::isfinite(p); });
+  if (bad != end) {
+    throw RunError(
+        fmt::format("row {} of a product with the Hessian is {}: the parameters or the data are not finite, "
+                    "or the loss overflows",
+                    bad - product, *bad));
+  }
 }
 
 /// What Spectra asks of a matrix.
@@ -112,18 +121,17 @@ Eigenpairs largest_eigenpairs(const SymmetricOperator& matrix, int count, double
   return result;
 }
 
-std::vector<TraceEstimate> traces(const SymmetricOperator& matrix,
-                                  std::span<const std::pair<std::size_t, std::size_t>> parts, int probes,
+std::vector<TraceEstimate> traces(const SymmetricOperator& matrix, std::span<const Part> parts, int probes,
                                   std::uint64_t seed) {
   std::vector<double> v(matrix.size);
   std::vector<double> product(matrix.size);
   std::vector<std::vector<double>> samples(parts.size());
   for (int probe = 0; probe < probes; ++probe) {
     fill_signs(v, seed, static_cast<std::uint32_t>(probe));
-    matrix.apply(v, product);
+    apply(matrix, v.data(), product.data());
     for (std::size_t k = 0; k < parts.size(); ++k) {
       double sum = 0;
-      for (std::size_t i = parts[k].first; i < parts[k].second; ++i) sum += v[i] * product[i];
+      for (std::size_t i = parts[k].first; i < parts[k].last; ++i) sum += v[i] * product[i];
       samples[k].push_back(sum);
     }
   }

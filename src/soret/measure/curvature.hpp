@@ -5,8 +5,12 @@
 #include <span>
 #include <vector>
 
+#include "soret/measure/parts.hpp"
+
 /// Eigenvalues, trace and spectral density of a symmetric matrix that is known by its products with vectors
 /// alone: the Hessian of a network, or one layer's block of it.
+///
+/// All throw RunError where a product is not finite: the parameters or the data are not, or overflow.
 namespace soret::measure {
 
 struct SymmetricOperator {
@@ -35,10 +39,8 @@ struct TraceEstimate {
 };
 
 /// Hutchinson's estimate of the traces of diagonal blocks: the mean of v_i (A v)_i over Rademacher vectors v,
-/// summed over each part. Parts are [first, last) of the rows, one estimate each. Exact for a diagonal
-/// matrix.
-std::vector<TraceEstimate> traces(const SymmetricOperator& matrix,
-                                  std::span<const std::pair<std::size_t, std::size_t>> parts, int probes,
+/// summed over each part, one estimate each. Exact for a diagonal matrix.
+std::vector<TraceEstimate> traces(const SymmetricOperator& matrix, std::span<const Part> parts, int probes,
                                   std::uint64_t seed);
 
 /// A density as a sum of point masses.
