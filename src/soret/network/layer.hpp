@@ -68,7 +68,7 @@ struct Gradients {
   const T* y;     ///< [n][output]
   T* x;           ///< [n][input]; nullptr: nobody asks
   bool add;       ///< x is added to, not written
-  T* parameters;  ///< added to
+  T* parameters;  ///< added to; nullptr: nobody asks
 };
 
 template <class T>
@@ -88,6 +88,9 @@ class Layer {
   virtual void forward_tangent(const Values<T>& v, const Tangents<T>& t) const = 0;
   virtual void backward_tangent(const Values<T>& v, const Tangents<T>& t, const Gradients<T>& g,
                                 const Gradients<T>& gt) const = 0;
+  /// squares[i] = |dw of sample i alone|^2 for dy[n][output]. Every layer with parameters has it; throws
+  /// ConfigError where samples act on each other (batch statistics).
+  virtual void sample_squares(const Values<T>& v, const T* dy, double* squares) const;
   /// Moves the state by what forward kept.
   virtual void update(const Values<T>& /*v*/, T* /*state*/) const {}
 };

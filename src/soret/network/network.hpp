@@ -35,6 +35,9 @@ class Network {
 
   int last() const { return static_cast<int>(nodes_.size()) - 1; }
   const Shape& shape(int node) const;
+  const std::string& name(int node) const { return nodes_[static_cast<std::size_t>(node)].name; }
+  /// nullptr: the input, or a sum.
+  const Layer<T>* layer(int node) const { return nodes_[static_cast<std::size_t>(node)].layer.get(); }
   const Shape& input() const { return shape(0); }
   const Shape& output() const { return shape(last()); }
 
@@ -52,8 +55,12 @@ class Network {
   /// The same y again.
   const T* output_of(const Pass<T>& pass) const;
   /// Adds to gradient[parameter_count] the derivative of the scalar whose derivative by the output is
-  /// pass.output_gradient(). After forward.
+  /// pass.output_gradient(). nullptr: only what other maps need of it. After forward.
   void backward(Pass<T>& pass, const T* parameters, T* gradient) const;
+  /// squares[layer with parameters][samples], in the order of the parameters: |gradient|^2 of every sample's
+  /// own part of the scalar by the layer's parameters. After backward. Throws ConfigError, naming the layer,
+  /// where samples act on each other.
+  void sample_squares(const Pass<T>& pass, const T* parameters, double* squares) const;
   /// The output's derivative along the direction, of the parameters alone. After forward.
   const T* forward_tangent(Pass<T>& pass, const T* parameters, const T* direction) const;
   /// Adds to product[parameter_count] the derivative of backward's result along the direction, from

@@ -32,6 +32,7 @@ enum class Purpose : std::uint32_t {
   curvature = 42,    ///< probes of Hessians
   label_noise = 50,
   augmentation = 51,
+  sampled_labels = 60,  ///< that a network draws from its own outputs
 };
 
 /// A stream is a function of (seed, purpose, trajectory): block n of it is four 32-bit words. Which blocks
