@@ -1,5 +1,7 @@
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "soret/base/error.hpp"
 #include "soret/network/activation.hpp"
 #include "soret/network/batch_norm.hpp"
 #include "soret/network/convolution.hpp"
@@ -122,6 +124,66 @@ TEST_P(EveryLayer, IsTheSameInSinglePrecision) {
   // Some tens of roundings in a row, of sums of up to a hundred terms.
   expect_single_precision(situation(network, GetParam().n, GetParam().head), GetParam().in_float(),
                           100 * 0x1p-24);
+}
+
+// The squared norms of each sample's gradient, layer by layer, are those of gradients of it alone; and they
+// do not ask for the gradient of the batch.
+TEST_P(EveryLayer, HasTheGradientsOfItsSamples) {
+  const Network<double> network = GetParam().in_double();
+  auto s = situation(network, GetParam().n, GetParam().head);
+  s.mode.batch_statistics = false;
+  for (std::size_t i = 0; i < s.state.size(); ++i) s.state[i] += 0.1 * static_cast<double>(i % 3);
+  Pass<double> pass(network, s.n);
+  const int outputs = static_cast<int>(network.output().size());
+  const double* const z = network.forward(pass, s.n, s.x.data(), s.parameters.data(), s.state.data(), s.mode);
+  evaluate(s.head, s.n, outputs, z, s.targets(), s.weight(), pass.output_gradient());
+  network.backward(pass, s.parameters.data(), nullptr);
+  std::vector<double> squares(network.parameters().size() * s.n, -1.0);
+  network.sample_squares(pass, s.parameters.data(), squares.data());
+
+  for (int i = 0; i < s.n; ++i) {
+    Pass<double> alone(network, 1);
+    std::vector<double> g(s.parameters.size());
+    Mode mode = s.mode;
+    mode.first_sample += static_cast<std::uint64_t>(i);
+    const Targets<double> targets{s.labels.data() + i, s.values.data() + i * outputs, false};
+    gradient(network, s.head, alone, 1, s.x.data() + i * network.input().size(), targets, s.weight(),
+             s.parameters.data(), s.state.data(), mode, g.data());
+    std::string layer;
+    int row = -1;
+    double exact = 0;
+    const auto check = [&] {
+      if (row < 0) return;
+      EXPECT_NEAR(squares[row * s.n + i], exact, 1e-12 * (exact + 1e-6)) << layer << " " << i;
+    };
+    for (const View& view : network.parameters()) {
+      const std::string name = view.name.substr(0, view.name.rfind('.'));
+      if (name != layer) {
+        check();
+        ++row;
+        layer = name;
+        exact = 0;
+      }
+      for (std::size_t k = 0; k < view.what.size(); ++k) exact += g[view.offset + k] * g[view.offset + k];
+    }
+    check();
+  }
+}
+
+TEST(Layers, HaveNoSampleGradientsWithBatchStatistics) {
+  const Network<double> network = batch_norm<double, 0>();
+  auto s = situation(network, 3, HeadKind::softmax);
+  Pass<double> pass(network, s.n);
+  std::vector<double> g(s.parameters.size());
+  gradient(network, s.head, pass, s.n, s.x.data(), s.targets(), s.weight(), s.parameters.data(),
+           s.state.data(), s.mode, g.data());
+  std::vector<double> squares(network.parameters().size() * s.n);
+  try {
+    network.sample_squares(pass, s.parameters.data(), squares.data());
+    FAIL();
+  } catch (const ConfigError& error) {
+    EXPECT_THAT(error.what(), ::testing::StartsWith("1: batch normalisation by batch statistics"));
+  }
 }
 
 template <class D, class F>

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "soret/base/error.hpp"
+#include "soret/network/elementwise.hpp"
 
 namespace soret::network {
 namespace {
@@ -119,10 +120,12 @@ void BatchNorm<T>::backward(const Values<T>& v, const Gradients<T>& g) const {
         dy_xhat[k] += static_cast<double>(g.y[r * channels + k] * xhat);
       }
     }
+    if (g.parameters) {
 #pragma GCC ivdep
-    for (int k = 0; k < channels; ++k) {
-      g.parameters[k] += static_cast<T>(dy_xhat[k]);
-      g.parameters[channels + k] += static_cast<T>(dy[k]);
+      for (int k = 0; k < channels; ++k) {
+        g.parameters[k] += static_cast<T>(dy_xhat[k]);
+        g.parameters[channels + k] += static_cast<T>(dy[k]);
+      }
     }
     if (!g.x) continue;
     // Without batch statistics mu and sigma do not depend on x.
@@ -241,6 +244,32 @@ void BatchNorm<T>::backward_tangent(const Values<T>& v, const Tangents<T>& t, co
         gt.x[i] = (gt.add ? gt.x[i] : T{}) + factor_t * inner + factor * inner_t;
       }
     }
+  }
+}
+
+template <class T>
+void BatchNorm<T>::sample_squares(const Values<T>& v, const T* g, double* squares) const {
+  if (v.kept[0] != T{}) {
+    throw ConfigError(
+        "batch normalisation by batch statistics: a sample's loss depends on the others, and it has no "
+        "gradient of its own; take running statistics");
+  }
+  const int channels = shape_.c;
+  const T* const mean = v.kept + 1;  // of every group, the same
+  const T* const inverse = mean + channels;
+  const auto places = static_cast<std::size_t>(shape_.h) * shape_.w;
+  for (int sample = 0; sample < v.n; ++sample) {
+    Sums& dy = scratch(0, channels);
+    Sums& dy_xhat = scratch(1, channels);
+    for (std::size_t r = sample * places; r < (sample + 1) * places; ++r) {
+#pragma GCC ivdep
+      for (int k = 0; k < channels; ++k) {
+        const std::size_t i = r * channels + k;
+        dy[k] += static_cast<double>(g[i]);
+        dy_xhat[k] += static_cast<double>(g[i] * ((v.x[i] - mean[k]) * inverse[k]));
+      }
+    }
+    squares[sample] = sum_of_squares(dy.size(), dy.data()) + sum_of_squares(dy.size(), dy_xhat.data());
   }
 }
 

@@ -4,6 +4,7 @@
 
 #include "soret/base/error.hpp"
 #include "soret/network/bias.hpp"
+#include "soret/network/elementwise.hpp"
 
 namespace soret::network {
 namespace {
@@ -48,6 +49,7 @@ void Convolution<T>::forward(const Values<T>& v, const Mode& /*mode*/, const T* 
 template <class T>
 void Convolution<T>::backward(const Values<T>& v, const Gradients<T>& g) const {
   if (g.x) kernels_->data_gradient(v.n, g.y, v.parameters, g.x, g.add);
+  if (!g.parameters) return;
   kernels_->weight_gradient(v.n, v.x, g.y, g.parameters);
   if (bias_) add_bias_gradient(rows(v.n), size_.out.c, g.y, g.parameters + weights());
 }
@@ -69,6 +71,20 @@ void Convolution<T>::backward_tangent(const Values<T>& v, const Tangents<T>& t, 
   kernels_->weight_gradient(v.n, v.x, gt.y, gt.parameters);
   if (t.x) kernels_->weight_gradient(v.n, t.x, g.y, gt.parameters);
   if (bias_) add_bias_gradient(rows(v.n), size_.out.c, gt.y, gt.parameters + weights());
+}
+
+// A sample's places share the kernel, so its gradient has no simpler norm than its own.
+template <class T>
+void Convolution<T>::sample_squares(const Values<T>& v, const T* dy, double* squares) const {
+  thread_local std::vector<T> gradient;
+  const std::size_t size = weights() + (bias_ ? static_cast<std::size_t>(size_.out.c) : 0);
+  for (int i = 0; i < v.n; ++i) {
+    gradient.assign(size, T{});
+    const T* const y = dy + i * size_.out.size();
+    kernels_->weight_gradient(1, v.x + i * size_.in.size(), y, gradient.data());
+    if (bias_) add_bias_gradient(rows(1), size_.out.c, y, gradient.data() + weights());
+    squares[i] = sum_of_squares(size, gradient.data());
+  }
 }
 
 template class Convolution<float>;

@@ -18,6 +18,7 @@ class Convolution final : public Layer<T> {
   void forward_tangent(const Values<T>& v, const Tangents<T>& t) const override;
   void backward_tangent(const Values<T>& v, const Tangents<T>& t, const Gradients<T>& g,
                         const Gradients<T>& gt) const override;
+  void sample_squares(const Values<T>& v, const T* dy, double* squares) const override;
 
  private:
   std::size_t weights() const {

@@ -1,6 +1,7 @@
 #include "soret/network/dense.hpp"
 
 #include "soret/network/bias.hpp"
+#include "soret/network/elementwise.hpp"
 #include "soret/network/gemm.hpp"
 
 namespace soret::network {
@@ -26,6 +27,7 @@ void Dense<T>::forward(const Values<T>& v, const Mode& /*mode*/, const T* /*stat
 template <class T>
 void Dense<T>::backward(const Values<T>& v, const Gradients<T>& g) const {
   if (g.x) multiply(false, false, v.n, inputs_, output_.c, g.y, v.parameters, g.x, g.add);
+  if (!g.parameters) return;
   multiply(true, false, output_.c, inputs_, v.n, g.y, v.x, g.parameters, true);
   if (bias_) add_bias_gradient(v.n, output_.c, g.y, g.parameters + weights());
 }
@@ -47,6 +49,17 @@ void Dense<T>::backward_tangent(const Values<T>& v, const Tangents<T>& t, const 
   multiply(true, false, output_.c, inputs_, v.n, gt.y, v.x, gt.parameters, true);
   if (t.x) multiply(true, false, output_.c, inputs_, v.n, g.y, t.x, gt.parameters, true);
   if (bias_) add_bias_gradient(v.n, output_.c, gt.y, gt.parameters + weights());
+}
+
+// dW of sample i is dy_i x_i^T.
+template <class T>
+void Dense<T>::sample_squares(const Values<T>& v, const T* dy, double* squares) const {
+  const auto outputs = static_cast<std::size_t>(output_.c);
+  const auto inputs = static_cast<std::size_t>(inputs_);
+  for (int i = 0; i < v.n; ++i) {
+    squares[i] = sum_of_squares(outputs, dy + i * outputs) *
+                 (sum_of_squares(inputs, v.x + i * inputs) + (bias_ ? 1 : 0));
+  }
 }
 
 template class Dense<float>;

@@ -17,6 +17,7 @@ class Dense final : public Layer<T> {
   void forward_tangent(const Values<T>& v, const Tangents<T>& t) const override;
   void backward_tangent(const Values<T>& v, const Tangents<T>& t, const Gradients<T>& g,
                         const Gradients<T>& gt) const override;
+  void sample_squares(const Values<T>& v, const T* dy, double* squares) const override;
 
  private:
   std::size_t weights() const { return static_cast<std::size_t>(inputs_) * output_.c; }

@@ -120,9 +120,9 @@ void Network<T>::backward(Pass<T>& pass, const T* parameters, T* gradient) const
     const auto& of = pass.gradient_.of;
     const auto wanted = [&](int from) { return nodes_[from].has_parameters_below; };
     if (node.layer) {
-      node.layer->backward(
-          values(pass, node, i, parameters),
-          {of[i], wanted(node.from) ? of[node.from] : nullptr, node.adds, gradient + node.parameters});
+      node.layer->backward(values(pass, node, i, parameters),
+                           {of[i], wanted(node.from) ? of[node.from] : nullptr, node.adds,
+                            gradient ? gradient + node.parameters : nullptr});
       continue;
     }
     const std::size_t size = pass.n_ * node.shape.size();
@@ -131,6 +131,20 @@ void Network<T>::backward(Pass<T>& pass, const T* parameters, T* gradient) const
       if (!wanted(from)) continue;
       put(size, of[from], add, [y = of[i]](std::size_t k) { return y[k]; });
     }
+  }
+}
+
+template <class T>
+void Network<T>::sample_squares(const Pass<T>& pass, const T* parameters, double* squares) const {
+  for (int i = 1; i <= last(); ++i) {
+    const Node& node = nodes_[i];
+    if (!node.layer || node.layer->parameters().empty()) continue;
+    try {
+      node.layer->sample_squares(values(pass, node, i, parameters), pass.gradient_.of[i], squares);
+    } catch (const ConfigError& error) {
+      throw ConfigError(fmt::format("{}: {}", node.name, error.what()));
+    }
+    squares += pass.n_;
   }
 }
 
