@@ -118,8 +118,8 @@ class Pass {
   Layers y_, kept_, gradient_, tangent_, kept_tangent_, gradient_tangent_;
 };
 
-/// weight times the sum of the head over the samples, its gradient added to `gradient`. Leaves in `pass` what
-/// hessian_vector() needs.
+/// weight times the sum of the head over the samples, its gradient added to `gradient` unless that is
+/// nullptr. Leaves in `pass` what hessian_vector() needs.
 template <class T>
 double gradient(const Network<T>& network, HeadKind head, Pass<T>& pass, int n, const T* x,
                 const Targets<T>& targets, double weight, const T* parameters, const T* state,
