@@ -37,9 +37,9 @@ struct SampleGradients {
   std::vector<GradientMoments> parts;  ///< as layer_parts() has them
 };
 
-/// At the cost of about two gradients of the set: dense layers and batch normalisation have closed forms,
-/// convolutions take their weight gradients sample by sample. Throws ConfigError as require_complete() and
-/// require_independent_samples().
+/// Dense layers and batch normalisation have closed forms and cost next to nothing beside the gradient of the
+/// set; convolutions take their weight gradients again, sample by sample. Throws ConfigError as
+/// require_complete() and require_independent_samples().
 template <class T>
 SampleGradients sample_gradients(const LossAt<T>& loss);
 
