@@ -121,6 +121,15 @@ Eigenpairs largest_eigenpairs(const SymmetricOperator& matrix, int count, double
   return result;
 }
 
+TraceEstimate estimate(std::span<const double> samples) {
+  const auto n = static_cast<double>(samples.size());
+  double mean = 0;
+  for (const double s : samples) mean += s / n;
+  double square = 0;
+  for (const double s : samples) square += (s - mean) * (s - mean);
+  return {mean, n > 1 ? std::sqrt(square / (n - 1) / n) : std::numeric_limits<double>::quiet_NaN()};
+}
+
 std::vector<TraceEstimate> traces(const SymmetricOperator& matrix, std::span<const Part> parts, int probes,
                                   std::uint64_t seed) {
   std::vector<double> v(matrix.size);
@@ -136,14 +145,7 @@ std::vector<TraceEstimate> traces(const SymmetricOperator& matrix, std::span<con
     }
   }
   std::vector<TraceEstimate> result;
-  for (const auto& x : samples) {
-    double mean = 0;
-    for (const double s : x) mean += s / probes;
-    double square = 0;
-    for (const double s : x) square += (s - mean) * (s - mean);
-    result.push_back({mean, probes > 1 ? std::sqrt(square / (probes - 1) / probes)
-                                       : std::numeric_limits<double>::quiet_NaN()});
-  }
+  for (const auto& x : samples) result.push_back(estimate(x));
   return result;
 }
 

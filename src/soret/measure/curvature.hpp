@@ -35,8 +35,11 @@ Eigenpairs largest_eigenpairs(const SymmetricOperator& matrix, int count, double
 
 struct TraceEstimate {
   double value = 0;
-  double error = 0;  ///< standard error over the probes; NaN for one
+  double error = 0;  ///< standard error over the probes (or draws); NaN for one
 };
+
+/// The mean of independent samples and its standard error.
+TraceEstimate estimate(std::span<const double> samples);
 
 /// Hutchinson's estimate of the traces of diagonal blocks: the mean of v_i (A v)_i over Rademacher vectors v,
 /// summed over each part, one estimate each. Exact for a diagonal matrix.
