@@ -16,8 +16,8 @@ namespace soret::measure {
 struct TraceBound {
   double gauss_newton = 0;  ///< Tr(J^T P J) (Eq. 46). The other part of the Hessian has no diagonal: z is
                             ///< linear in each layer where relu is differentiable. So this is Tr H itself.
-  double trace_p = 0;  ///< Tr P = 1 - |p|^2
-  double kernel = 0;   ///< Tr P Tr K: what is bounded on the way (below Eq. 46)
+  double trace_p = 0;       ///< Tr P = 1 - |p|^2
+  double kernel = 0;        ///< Tr P Tr K: what is bounded on the way (below Eq. 46)
   /// Tr P |x|^2 sum_l prod_{n<l} |sigma W^n|_F^2 prod_{n>l} |W^n sigma'|_F^2 (Eq. 62 with |X|^2).
   double product = 0;
   double printed = 0;  ///< Eq. 62 as printed, with |x| in place of |x|^2

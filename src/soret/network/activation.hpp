@@ -13,6 +13,7 @@ class Activation final : public Layer<T> {
   Activation(const Shape& input, ActivationKind kind) : shape_(input), kind_(kind) {}
 
   const Shape& output() const override { return shape_; }
+  ActivationKind kind() const { return kind_; }
   void forward(const Values<T>& v, const Mode& mode, const T* state) const override;
   void backward(const Values<T>& v, const Gradients<T>& g) const override;
   void forward_tangent(const Values<T>& v, const Tangents<T>& t) const override;
