@@ -189,6 +189,14 @@ TEST(Hessian, OfAnIncompleteLossIsRefused) {
   refused([](auto& l) { l.chunk = 0; }, "samples computed at a time: 0");
   refused([](auto& l) { l.parameters = l.parameters.subspan(1); }, "parameters: 134; it must be 135");
   refused([](auto& l) { l.state = {}; }, "running statistics: 0; it must be 12");
+  refused([](auto& l) { l.targets.labels = nullptr; }, "compares with labels");
+  refused([](auto& l) { l.head = HeadKind::squared, l.targets.values = nullptr; }, "compares with values");
+  auto labels = m.s.labels;
+  labels[7] = 3;
+  refused([&](auto& l) { l.targets.labels = labels.data(); },
+          "sample 7 has label 3; it must be at least 0 and below 3");
+  labels[7] = -1;
+  refused([&](auto& l) { l.targets.labels = labels.data(); }, "sample 7 has label -1");
   // The last chunk is one sample, and its layer norm2 has one place.
   try {
     largest_eigenpairs(hessian(m.at(5, true)), 1, 1e-3, 100, 1);

@@ -18,6 +18,20 @@ void require_complete(const LossAt<T>& loss) {
           loss.network.parameter_count());
   require(loss.state.size() == loss.network.state_count(), "running statistics", loss.state.size(),
           loss.network.state_count());
+  if (loss.head == network::HeadKind::squared || loss.head == network::HeadKind::linear) {
+    if (!loss.targets.values) throw ConfigError("the head compares with values, and there are none");
+    return;
+  }
+  if (!loss.targets.labels) throw ConfigError("the head compares with labels, and there are none");
+  const int classes =
+      loss.head == network::HeadKind::logistic ? 2 : static_cast<int>(loss.network.output().size());
+  for (int i = 0; i < loss.samples; ++i) {
+    const std::int32_t label = loss.targets.labels[i];
+    if (label < 0 || label >= classes) {
+      throw ConfigError(
+          fmt::format("sample {} has label {}; it must be at least 0 and below {}", i, label, classes));
+    }
+  }
 }
 
 template <class T>

@@ -26,8 +26,8 @@ struct LossAt {
   bool batch_statistics = false;
 };
 
-/// Throws ConfigError unless there are samples, chunks have samples, and parameters and state have the
-/// network's numbers of entries.
+/// Throws ConfigError unless there are samples, chunks have samples, parameters and state have the network's
+/// numbers of entries, and the head finds its targets: labels in range, or values.
 template <class T>
 void require_complete(const LossAt<T>& loss);
 
