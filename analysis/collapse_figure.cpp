@@ -59,7 +59,9 @@ std::string fitted_title(const WindowFit& fit) {
 }
 
 Panel raw_panel(const FigureRow& row) {
-  return {"raw steps", "step {/:Italic t}", std::vector<double>(row.curves.curves.size(), 1.0)};
+  const std::string& name = row.curves.step_name;
+  return {fmt::format("raw {}s", name), name + " {/:Italic t}",
+          std::vector<double>(row.curves.curves.size(), 1.0)};
 }
 
 Panel best_panel(const FigureRow& row) {

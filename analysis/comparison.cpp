@@ -42,7 +42,7 @@ class Comparer {
     const Dimension* step = nullptr;
     for (const auto& dimension : quantity_.dimensions) {
       if (!dimension.free()) continue;
-      if (dimension.name() == "step")
+      if (is_step(dimension.name()))
         step = &dimension;
       else
         (dimension.is_text() ? words : numeric).push_back(&dimension);
@@ -56,7 +56,7 @@ class Comparer {
                    return d && &quantity_.dimensions[*d] == step;
                  });
         });
-    if (step && (evolves || !axis)) return "step";
+    if (step && (evolves || !axis)) return step->name();
     if (axis) return axis->name;
     for (const auto& words_axis : quantity_.axes)
       if (words_axis.is_text() && words_axis.varies(quantity_.points)) return words_axis.name;
@@ -72,9 +72,10 @@ class Comparer {
                       .y = {},
                       .panels = {},
                       .notes = quantity_.notes};
-    const std::string x = request_.x.empty() ? default_x() : request_.x;
+    std::string x = request_.x.empty() ? default_x() : request_.x;
+    if (const Dimension* step = quantity_.step(); step && x == "step") x = step->name();
     if (x.empty()) throw InputError(single_number_text());
-    if (!request_.steps.empty() && x == "step")
+    if (!request_.steps.empty() && is_step(x))
       throw ConfigError("--step chooses records of figures over something else; this one is over the step");
     const auto along = std::ranges::find(quantity_.dimensions, x, &Dimension::name);
     if (along != quantity_.dimensions.end())
@@ -101,7 +102,7 @@ class Comparer {
       throw ConfigError(
           fmt::format("'{}' has one place only: there is nothing to draw over", dimension.name()));
     result.x = shown(dimension);
-    const bool over_step = dimension.name() == "step";
+    const bool over_step = is_step(dimension.name());
     if (dimension.is_text() || (dimension.is_index() && dimension.places.size() <= kMostBars)) {
       result.kind = ComparisonKind::bars;
       result.x.categories.clear();
@@ -113,7 +114,7 @@ class Comparer {
     if (request_.x.empty())
       for (std::size_t d = 0; d < quantity_.dimensions.size(); ++d)
         if (d != along && quantity_.dimensions[d].free() && !quantity_.dimensions[d].is_text() &&
-            quantity_.dimensions[d].name() != "step")
+            !is_step(quantity_.dimensions[d].name()))
           across = d;
     if (across) {
       result.kind = ComparisonKind::map;
@@ -328,7 +329,7 @@ class Comparer {
   /// The record that is shown, where it is one of several.
   Label with_single_step(Label label) const {
     for (const auto& dimension : quantity_.dimensions)
-      if (dimension.name() == "step" && dimension.size > 1 && !dimension.free())
+      if (is_step(dimension.name()) && dimension.size > 1 && !dimension.free())
         label.emplace_back("step", dimension.text(dimension.places[0]));
     return label;
   }
@@ -373,9 +374,9 @@ class Comparer {
     const Variable* stated = chi_square_of(quantity_.file(), quantity_.name());
     if (!stated || !has_scan_dimensions(quantity_.file(), *stated)) return;
     for (const auto d : series_dims)
-      if (quantity_.dimensions[d].name() != "step") return;
+      if (!is_step(quantity_.dimensions[d].name())) return;
     for (const auto& dimension : quantity_.dimensions)
-      if (dimension.name() != "step" && dimension.places.size() < dimension.size) return;
+      if (!is_step(dimension.name()) && dimension.places.size() < dimension.size) return;
     for (const auto& prediction : quantity_.predictions) {
       std::size_t offset = point;
       std::optional<std::size_t> stride;  // between laws
@@ -386,7 +387,7 @@ class Comparer {
         if (stride) *stride *= quantity_.file().size(name);
         if (name == prediction.law_dimension)
           stride = 1;
-        else if (name == "step" && own != quantity_.dimensions.end())
+        else if (is_step(name) && own != quantity_.dimensions.end())
           offset += index[static_cast<std::size_t>(own - quantity_.dimensions.begin())];
         else
           fits = false;

@@ -8,6 +8,7 @@
 #include <set>
 #include <span>
 
+#include "analysis/quantity.hpp"
 #include "analysis/scan_axes.hpp"
 #include "soret/base/error.hpp"
 #include "soret/base/text.hpp"
@@ -45,7 +46,7 @@ std::vector<T> slice(const std::vector<T>& all, std::size_t index, std::size_t c
 class Records {
  public:
   Records(const Dataset& file, const std::string& observable, std::size_t points)
-      : steps_(file.size("step")),
+      : steps_(file.size(file.at(observable).dimensions.back())),
         blocks_(file.size("block")),
         means_(file.at(observable).reals()),
         errors_(file.at(observable + "_stderr").reals()),
@@ -155,7 +156,7 @@ std::vector<std::string> curve_observables(const Dataset& file) {
   auto names = observables(file);
   std::erase_if(names, [&](const std::string& name) {
     const auto& dimensions = file.at(name).dimensions;
-    return dimensions.empty() || dimensions.back() != "step";
+    return dimensions.empty() || !is_step(dimensions.back());
   });
   return names;
 }
@@ -169,7 +170,7 @@ std::vector<Curves> extract_curves(const Dataset& file, const std::string& obser
     throw InputError(fmt::format("the file holds no observable '{}'{}\nit holds: {}", observable,
                                  did_you_mean(observable, known), fmt::join(known, ", ")));
   const Variable& variable = file.at(observable);
-  if (variable.dimensions.empty() || variable.dimensions.back() != "step")
+  if (variable.dimensions.empty() || !is_step(variable.dimensions.back()))
     throw InputError(fmt::format(
         "observable '{}' is no curve over 'step' (its dimensions: {}); {}", observable,
         fmt::join(variable.dimensions, ", "),
@@ -186,7 +187,9 @@ std::vector<Curves> extract_curves(const Dataset& file, const std::string& obser
   common.long_name = text_attribute(variable, "long_name", observable);
   common.reference = text_attribute(variable, "reference", "");
   common.constants = config_constants(file.attributes);
-  common.steps = as_reals(file.at("step"));
+  const Variable& steps = file.at(variable.dimensions.back());
+  common.steps = as_reals(steps);
+  common.step_name = step_word(text_attribute(steps, "long_name", ""));
   common.block_count = file.size("block");
   common.source = file.attributes;
 

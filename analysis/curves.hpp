@@ -34,6 +34,7 @@ struct Curves {
   std::vector<std::string> key_units;       ///< [key]
   std::map<std::string, double> constants;  ///< numeric settings that do not vary, from the file's config
   std::vector<double> steps;                ///< ascending
+  std::string step_name = "step";           ///< what they count, in a word: "epoch"
   std::size_t block_count = 0;
   std::vector<Curve> curves;
   std::vector<std::string> skipped;  ///< scan points left out, with the reason

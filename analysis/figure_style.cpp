@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "analysis/quantity.hpp"
 #include "soret/base/text.hpp"
 
 namespace soret::analysis {
@@ -73,7 +74,7 @@ std::string typeset(const Label& label) {
   for (const auto& [name, value] : label) {
     if (name == "file")
       parts.push_back(plain(value));
-    else if (name == "step")
+    else if (is_step(name))
       parts.push_back("step " + value);
     else
       parts.push_back(

@@ -63,8 +63,7 @@ bool log_axis(const Comparison& comparison, bool x, std::optional<bool> asked, b
 /// Records at t = 1, 2, 4, ... want a logarithmic axis.
 bool logarithmic_steps(const Comparison& comparison) {
   const auto& t = comparison.x.values;
-  return comparison.x.name == "step" && t.size() >= 6 &&
-         t[t.size() - 1] - t[t.size() - 2] > 5 * (t[2] - t[1]);
+  return is_step(comparison.x.name) && t.size() >= 6 && t[t.size() - 1] - t[t.size() - 2] > 5 * (t[2] - t[1]);
 }
 
 class LineFigure {
@@ -266,7 +265,7 @@ class LineFigure {
   }
 
   std::string x_label() const {
-    if (comparison_.x.name == "step") return "step {/:Italic t}";
+    if (is_step(comparison_.x.name)) return step_word(comparison_.x.long_name) + " {/:Italic t}";
     if (over_scan_)
       return symbol(comparison_.x.name) +
              (comparison_.x.unit == "1" ? "" : " (" + plain(comparison_.x.unit) + ")");

@@ -93,8 +93,16 @@ std::string listing(std::size_t count, const Text& text) {
 
 }  // namespace
 
+bool is_step(std::string_view dimension) {
+  return dimension == "step" || dimension.ends_with("_step");
+}
+
+std::string step_word(std::string_view long_name) {
+  return long_name.empty() || long_name.find(' ') != std::string_view::npos ? "step" : std::string(long_name);
+}
+
 bool Dimension::is_index() const {
-  if (is_text() || axis.name == "step" || (axis.values[0] != 0 && axis.values[0] != 1)) return false;
+  if (is_text() || is_step(axis.name) || (axis.values[0] != 0 && axis.values[0] != 1)) return false;
   for (std::size_t i = 1; i < size; ++i)
     if (axis.values[i] != axis.values[i - 1] + 1) return false;
   return true;
@@ -166,7 +174,7 @@ Quantity::Quantity(const Dataset& file, const std::string& name, std::span<const
 }
 
 Dimension* Quantity::step() {
-  const auto found = std::ranges::find(dimensions, "step", &Dimension::name);
+  const auto found = std::ranges::find_if(dimensions, is_step, &Dimension::name);
   return found == dimensions.end() ? nullptr : &*found;
 }
 
@@ -238,13 +246,13 @@ bool Quantity::is_chosen(std::size_t point, const Choices& chosen) const {
 void Quantity::choose_places(const Choices& chosen) {
   for (const auto& [name, value] : chosen) {
     if (axis_named(name)) continue;
-    if (name == "step") throw ConfigError("--at step: use --step N");
+    if (is_step(name)) throw ConfigError("--at step: use --step N");
     const auto dimension = std::ranges::find(dimensions, name, &Dimension::name);
     if (dimension == dimensions.end()) {
       std::vector<std::string> known;
       for (const auto& axis : axes) known.push_back(axis.name);
       for (const auto& d : dimensions)
-        if (d.name() != "step") known.push_back(d.name());
+        if (!is_step(d.name())) known.push_back(d.name());
       throw ConfigError(fmt::format("--at {}={}: the axes of '{}' are {}{}", name, value, variable_.name,
                                     fmt::join(known, ", "), did_you_mean(name, known)));
     }

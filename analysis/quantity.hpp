@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "analysis/scan_axes.hpp"
@@ -23,6 +24,12 @@ struct FigureAxis {
   std::vector<double> values{};           ///< of a dimension
   std::vector<std::string> categories{};  ///< of an axis of words; else empty
 };
+
+/// Whether a dimension counts steps: "step", or that of another schedule, "curvature_step".
+bool is_step(std::string_view dimension);
+/// What a figure calls its steps: the long name of their dimension if that is one word ("epoch"), else
+/// "step".
+std::string step_word(std::string_view long_name);
 
 /// A dimension beyond the scan's.
 struct Dimension {
@@ -83,7 +90,7 @@ class Quantity {
   const ScanAxis* axis_named(const std::string& name) const;
   /// The numeric axis with the most values; the later one of equals. nullptr if none varies.
   const ScanAxis* longest_axis() const;
-  /// nullptr without.
+  /// The one that counts steps; nullptr without.
   Dimension* step();
 
   double value(std::size_t point, std::span<const std::size_t> index) const;

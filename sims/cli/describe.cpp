@@ -84,6 +84,9 @@ void print_options(const sims::Simulation& simulation) {
 void print_quantity(const Observable& what, std::string_view remark) {
   std::string dimensions;
   for (const auto& dimension : what.dimensions) dimensions += fmt::format(", per {}", dimension);
+  if (what.recorded_over.empty()) dimensions += ", once, at the end";
+  if (!what.recorded_over.empty() && what.recorded_over != "step")
+    dimensions += fmt::format(", over {}", what.recorded_over);
   fmt::print("  {}{}{}{}\n", what.name, what.unit == "1" ? "" : fmt::format(", in {}", what.unit), dimensions,
              remark);
   print_wrapped(what.long_name + (what.reference.empty() ? "" : fmt::format(" ({})", what.reference)), 6);
@@ -128,7 +131,10 @@ nlohmann::json description(const sims::Simulation& simulation) {
                        {"scannable", option.scannable && option.type != OptionType::list},
                        {"help", option.help}});
   nlohmann::json observables = nlohmann::json::array();
-  for (const auto& observable : simulation.observables) observables.push_back(quantity_json(observable));
+  for (const auto& observable : simulation.observables) {
+    observables.push_back(quantity_json(observable));
+    observables.back()["recorded_over"] = observable.recorded_over;
+  }
   nlohmann::json all_derived = nlohmann::json::array();
   for (const auto& derived : simulation.derived) {
     auto one = quantity_json(derived.what);

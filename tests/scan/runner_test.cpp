@@ -115,10 +115,37 @@ TEST_F(Runner, FileHoldsWhatIsDerivedFromTheEnsemble) {
     EXPECT_EQ(counted[2 * i + 1], 2 * speed[i]);
   }
   const auto& peak = result.at("peak").reals();
-  const auto& density = result.at("density").reals();
   ASSERT_EQ(peak.size(), result.at("finished").integers().size());
-  EXPECT_EQ(peak[0],
-            *std::max_element(density.begin(), density.begin() + 15));  // cells grow with their index
+  double largest = -100;
+  for (const char* name : {"speed", "density", "force", "age"}) {
+    const auto& all = result.at(name).reals();
+    const auto own = static_cast<std::ptrdiff_t>(all.size() / peak.size());
+    largest = std::max(largest, *std::max_element(all.begin(), all.begin() + own));
+  }
+  EXPECT_EQ(peak[0], largest);
+}
+
+TEST_F(Runner, EveryObservableHasItsSchedule) {
+  const store::Dataset data = store::read(reference(plan_));
+  EXPECT_EQ(data.at("slow_step").integers(), toy::kSlowSteps);
+  EXPECT_THAT(data.at("force").dimensions, ElementsAre("drift", "length", "slow_step"));
+  EXPECT_THAT(data.at("force_block").dimensions, ElementsAre("drift", "length", "block", "slow_step"));
+  EXPECT_THAT(data.at("age").dimensions, ElementsAre("drift", "length"));
+  EXPECT_THAT(data.at("age_block").dimensions, ElementsAre("drift", "length", "block"));
+  const std::size_t first = toy::kSteps.size() * (1 + toy::Experiment::kPlaces);
+  for (std::size_t point = 0; point < 6; ++point) {
+    double n = 0;
+    std::array<double, 3> sums{};
+    for (std::uint32_t t = 0; t < 13; ++t) {
+      if (toy::diverged_at(point, t) >= 0) continue;
+      ++n;
+      for (std::size_t i = 0; i < 3; ++i) sums[i] += toy::value(point, t, first + i);
+    }
+    if (n == 0) continue;
+    EXPECT_NEAR(data.at("force").reals()[2 * point], sums[0] / n, 1e-12);
+    EXPECT_NEAR(data.at("force").reals()[2 * point + 1], sums[1] / n, 1e-12);
+    EXPECT_NEAR(data.at("age").reals()[point], sums[2] / n, 1e-12);
+  }
 }
 
 TEST_F(Runner, FileCountsDivergedTrajectoriesByStep) {
@@ -200,7 +227,7 @@ import sys
 import xarray
 with xarray.open_dataset(sys.argv[1], engine="h5netcdf") as data:
     assert data["density"].dims == ("drift", "length", "step", "position"), data["density"].dims
-    assert set(data.coords) == {"drift", "length", "step", "position", "convention", "block"}, data.coords
+    assert set(data.coords) == {"drift", "length", "step", "slow_step", "position", "convention", "block"}, data.coords
     assert data["counted_speed"].sel(convention="twice").dims == ("drift", "length", "step")
     assert data["speed"].sel(drift=0.2, length=4).dims == ("step",)
     assert data["speed"].attrs["units"] == "m s-1"

@@ -34,6 +34,7 @@ inline double value(std::size_t point, std::uint32_t trajectory, std::size_t cel
 }
 
 inline const std::vector<std::int64_t> kSteps{0, 10, 20, 40, 80};
+inline const std::vector<std::int64_t> kSlowSteps{10, 80};
 
 /// Every seventh trajectory or so diverges; all of point 2; all but trajectory 4 of point 3.
 inline std::int64_t diverged_at(std::size_t point, std::uint32_t trajectory) {
@@ -77,6 +78,7 @@ class Experiment : public soret::Experiment {
   std::uint32_t trajectories() const override { return trajectories_; }
   const std::vector<Observable>& observables() const override { return observables_; }
   const std::vector<std::int64_t>& record_steps() const override { return kSteps; }
+  const std::vector<RecordSchedule>& further_schedules() const override { return schedules_; }
   const std::vector<Coordinate>& coordinates() const override { return coordinates_; }
   std::uint32_t preferred_group(std::size_t) const override { return group_; }
   const std::vector<DerivedQuantity>& derived() const override { return derived_; }
@@ -91,8 +93,10 @@ class Experiment : public soret::Experiment {
   std::string backend() const override { return backend_; }
   std::string device() const override { return "toy"; }
 
-  /// First the speed at every step, then the density at every step and position.
-  std::size_t cells() const { return kSteps.size() * (1 + coordinates_[0].values.size()); }
+  /// First the speed at every step, then the density at every step and position, then the force at the slow
+  /// steps, then the age.
+  static constexpr std::size_t kPlaces = 3;
+  std::size_t cells() const { return kSteps.size() * (1 + kPlaces) + kSlowSteps.size() + 1; }
 
   UnitResult run(const WorkUnit& unit, const std::atomic<bool>& stop) override {
     if (stop) throw Stopped{};
@@ -123,7 +127,11 @@ class Experiment : public soret::Experiment {
 
  private:
   static std::int64_t step_of(std::size_t cell) {
-    return kSteps[cell < kSteps.size() ? cell : (cell - kSteps.size()) / 3];
+    if (cell < kSteps.size()) return kSteps[cell];
+    cell -= kSteps.size();
+    if (cell < kSteps.size() * kPlaces) return kSteps[cell / kPlaces];
+    cell -= kSteps.size() * kPlaces;
+    return cell < kSlowSteps.size() ? kSlowSteps[cell] : kSteps.back();
   }
 
   std::size_t points_;
@@ -131,7 +139,10 @@ class Experiment : public soret::Experiment {
   std::vector<std::atomic<int>> runs_;
   std::atomic<int> units_ = 0;
   std::vector<Observable> observables_{{"speed", "m s-1", "speed of the walker", "seed 002 Eq. 5"},
-                                       {"density", "m-1", "density of walkers", "", {"position"}}};
+                                       {"density", "m-1", "density of walkers", "", {"position"}},
+                                       {"force", "N", "force on the walker", "", {}, "slow_step"},
+                                       {"age", "s", "age at the end", "", {}, ""}};
+  std::vector<RecordSchedule> schedules_{{"slow_step", kSlowSteps}};
   std::vector<Coordinate> coordinates_{{"position", "m", "place", {-1.5, 0.25, 7}, {}},
                                        {"convention", "1", "how it is counted", {}, {"once", "twice"}}};
   std::vector<DerivedQuantity> derived_{{{"peak", "1", "largest mean", "", {}}, false},

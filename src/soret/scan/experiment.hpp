@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <span>
 #include <string>
@@ -22,8 +23,8 @@ struct WorkUnit {
 };
 
 /// values: for each observable in order, cells(observable) rows of `count` numbers,
-/// values[offset(observable) + cell * count + (trajectory - first)]; cells run over records, then over the
-/// observable's further dimensions (row-major, last fastest).
+/// values[offset(observable) + cell * count + (trajectory - first)]; cells run over the records of its
+/// schedule, then over the observable's further dimensions (row-major, last fastest).
 struct UnitResult {
   std::vector<double> values;
   /// Per trajectory: the first recorded step at which it had left finite range, or -1. A diverged
@@ -57,14 +58,25 @@ struct DerivedQuantity {
   std::string chi_square_of{};
 };
 
+/// Steps at which some observables are recorded; a dimension of the file.
+struct RecordSchedule {
+  std::string dimension;  ///< "curvature_step": a name that ends in _step
+  std::vector<std::int64_t> steps;
+};
+
 class Experiment {
  public:
   virtual ~Experiment() = default;
 
   virtual std::size_t points() const = 0;
-  virtual std::uint32_t trajectories() const = 0;                  ///< per scan point
-  virtual const std::vector<Observable>& observables() const = 0;  ///< those that are recorded, in order
-  virtual const std::vector<std::int64_t>& record_steps() const = 0;
+  virtual std::uint32_t trajectories() const = 0;                     ///< per scan point
+  virtual const std::vector<Observable>& observables() const = 0;     ///< those that are recorded, in order
+  virtual const std::vector<std::int64_t>& record_steps() const = 0;  ///< of the schedule `step`
+  /// Those of observables that cost too much, or too little, to be recorded with the others.
+  virtual const std::vector<RecordSchedule>& further_schedules() const {
+    static const std::vector<RecordSchedule> none;
+    return none;
+  }
   virtual const std::vector<Coordinate>& coordinates() const = 0;  ///< of the observables' further dimensions
   /// What is computed from the ensemble of each point when it is finished.
   virtual const std::vector<DerivedQuantity>& derived() const {
@@ -76,6 +88,10 @@ class Experiment {
   virtual std::vector<double> derive(std::size_t /*point*/, const PointEnsemble& /*ensemble*/) const {
     return {};
   }
+  /// Where unfinished trajectories may be kept between runs, told before the first run(): a folder beside the
+  /// output, which need not exist. What an earlier run left there is to be gone on with, or, if `fresh`, to
+  /// be thrown away.
+  virtual void keep_in(const std::filesystem::path& /*folder*/, bool /*fresh*/) {}
   /// What the `step` dimension counts.
   virtual std::string step_name() const { return "SGD step"; }
   /// How many trajectories of a point run together at full speed; units are made of whole multiples of it.

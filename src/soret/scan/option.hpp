@@ -47,6 +47,9 @@ struct Observable {
   std::string long_name;
   std::string reference;                  ///< seed and equation, e.g. "seed 002 Eq. 14"; may be empty
   std::vector<std::string> dimensions{};  ///< beyond scan axes and step, e.g. {"position"}
+  /// The schedule that it is recorded by: "step", one of Experiment::further_schedules(), or empty for a
+  /// single value, at the end.
+  std::string recorded_over = "step";
 };
 
 /// A dimension that an observable has beyond the scan axes and the step: numbers, or names where `labels` is

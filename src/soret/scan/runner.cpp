@@ -40,6 +40,10 @@ double seconds_since(Clock::time_point start) {
 fs::path journal_path(const fs::path& output) {
   return output.string() + ".partial";
 }
+/// Where the experiment keeps what is unfinished.
+fs::path checkpoint_path(const fs::path& output) {
+  return output.string() + ".checkpoints";
+}
 
 std::string text_attribute(const store::Attributes& attributes, const std::string& name) {
   const auto found = attributes.find(name);
@@ -143,6 +147,7 @@ class ScanRun {
     store::remove_stale_temporaries(request.output);
     store::remove_stale_temporaries(journal_path(request.output));
     fill_attributes(plan);
+    experiment_.keep_in(checkpoint_path(request.output), request.fresh);
   }
 
   /// Takes over what the output and the journal hold.

@@ -61,6 +61,15 @@ Attributes describe(const DerivedQuantity& quantity) {
   return all;
 }
 
+std::vector<std::int64_t> steps_of(const Observable& observable, const Experiment& experiment) {
+  if (observable.recorded_over == "step") return experiment.record_steps();
+  if (observable.recorded_over.empty()) return {experiment.record_steps().back()};
+  for (const RecordSchedule& schedule : experiment.further_schedules())
+    if (schedule.dimension == observable.recorded_over) return schedule.steps;
+  throw std::logic_error(
+      fmt::format("observable '{}' has no schedule '{}'", observable.name, observable.recorded_over));
+}
+
 /// Dimension or variable by name, as text for comparing layouts.
 std::map<std::string, std::string> layout(const Dataset& dataset) {
   std::map<std::string, std::string> parts;
@@ -113,6 +122,8 @@ ScanResult::ScanResult(const ScanPlan& plan, const Experiment& experiment)
   for (std::size_t i = 0; i < scan.size(); ++i) dataset_.dimensions.push_back({scan[i], shape[i]});
   dataset_.dimensions.push_back({"block", blocks_.count()});
   dataset_.dimensions.push_back({"step", steps_.size()});
+  for (const RecordSchedule& schedule : experiment.further_schedules())
+    dataset_.dimensions.push_back({schedule.dimension, schedule.steps.size()});
   for (const Coordinate& coordinate : experiment.coordinates())
     dataset_.dimensions.push_back({coordinate.name, coordinate.size()});
 
@@ -120,7 +131,12 @@ ScanResult::ScanResult(const ScanPlan& plan, const Experiment& experiment)
   std::vector<std::int64_t> block_index(blocks_.count());
   for (std::uint32_t k = 0; k < blocks_.count(); ++k) block_index[k] = k;
   add_variable({"block", {"block"}, block_index, {{"long_name", "block of trajectories"}, {"units", "1"}}});
-  add_variable({"step", {"step"}, steps_, {{"long_name", experiment.step_name()}, {"units", "1"}}});
+  const auto add_steps = [&](const std::string& name, const std::vector<std::int64_t>& steps) {
+    add_variable({name, {name}, steps, {{"long_name", experiment.step_name()}, {"units", "1"}}});
+  };
+  add_steps("step", steps_);
+  for (const RecordSchedule& schedule : experiment.further_schedules())
+    add_steps(schedule.dimension, schedule.steps);
   for (const Coordinate& coordinate : experiment.coordinates()) {
     Variable variable{coordinate.name, {coordinate.name}, {}, {{"long_name", coordinate.long_name}}};
     if (coordinate.labels.empty()) {
@@ -144,8 +160,8 @@ ScanResult::ScanResult(const ScanPlan& plan, const Experiment& experiment)
   };
 
   for (const Observable& observable : experiment.observables()) {
-    std::vector<std::string> dimensions{"step"};
-    dimensions.insert(dimensions.end(), observable.dimensions.begin(), observable.dimensions.end());
+    std::vector<std::string> dimensions = observable.dimensions;
+    if (!observable.recorded_over.empty()) dimensions.insert(dimensions.begin(), observable.recorded_over);
     std::vector<std::string> with_block{"block"};
     with_block.insert(with_block.end(), dimensions.begin(), dimensions.end());
     const auto attributes = [&](std::string_view suffix) { return describe(observable, suffix); };
@@ -158,8 +174,9 @@ ScanResult::ScanResult(const ScanPlan& plan, const Experiment& experiment)
         add(observable.name + "_block", with_block, kNaN, attributes(", mean of a block of trajectories"));
     slot.first = step_of_cell_.size();
     slot.size = reals(slot.mean).size() / points;
+    const std::vector<std::int64_t> steps = steps_of(observable, experiment);
     for (std::size_t cell = 0; cell < slot.size; ++cell)
-      step_of_cell_.push_back(steps_[cell / (slot.size / steps_.size())]);
+      step_of_cell_.push_back(steps[cell / (slot.size / steps.size())]);
     slots_.push_back(slot);
   }
 

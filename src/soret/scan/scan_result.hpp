@@ -12,7 +12,8 @@
 #include "soret/store/result_file.hpp"
 
 /// The result of a scan as it stands in the file (DESIGN section 4). With S the scan dimensions (one per
-/// axis; `point` when zipped; none for a single point) and E an observable's further dimensions:
+/// axis; `point` when zipped; none for a single point) and E an observable's further dimensions (in place of
+/// `step` stands the dimension of the schedule that records the observable, or none):
 ///
 ///   <observable>        (S, step, E)         mean over the surviving trajectories
 ///   <observable>_stderr (S, step, E)         its standard error; NaN with fewer than two survivors
