@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <concepts>
 #include <memory>
+#include <mutex>
 #include <numeric>
 #include <set>
 #include <stdexcept>
@@ -70,9 +71,13 @@ class Handle {
   Close close_;
 };
 
-/// Failures are reported by exceptions, not by HDF5 on stderr.
-void silence_hdf5() {
+/// One caller at a time: the library is not thread-safe as Debian builds it. Failures are reported by
+/// exceptions, not by HDF5 on stderr.
+std::unique_lock<std::mutex> use_hdf5() {
+  static std::mutex one_at_a_time;
+  std::unique_lock lock(one_at_a_time);
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+  return lock;
 }
 
 Handle string_type() {
@@ -196,6 +201,8 @@ Handle write_variable(hid_t file, const Variable& variable, const std::vector<hs
     return put(H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, reals->data(), reals->size() * sizeof(double));
   if (const auto* integers = std::get_if<std::vector<std::int64_t>>(&variable.data))
     return put(H5T_STD_I64LE, H5T_NATIVE_INT64, integers->data(), integers->size() * sizeof(std::int64_t));
+  if (const auto* singles = std::get_if<std::vector<float>>(&variable.data))
+    return put(H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, singles->data(), singles->size() * sizeof(float));
 
   std::vector<const char*> characters;
   for (const std::string& text : variable.texts()) characters.push_back(text.c_str());
@@ -239,6 +246,7 @@ void write_all(hid_t file, const Dataset& dataset) {
 /// The file's bytes, made in memory: a full disk then meets a plain write(), which can fail and be undone,
 /// not HDF5's close, which cannot.
 std::vector<std::byte> file_image(const Dataset& dataset) {
+  const auto lock = use_hdf5();
   constexpr std::size_t kGrowBy = std::size_t{4} << 20;  // bytes
   const Handle access(SORET_H5(H5Pcreate(H5P_FILE_ACCESS)), H5Pclose);
   SORET_H5(H5Pset_fapl_core(access, kGrowBy, false));
@@ -360,7 +368,10 @@ Variable read_variable(hid_t object, const std::string& name, bool is_scale) {
   };
   switch (H5Tget_class(type)) {
     case H5T_FLOAT:
-      read(H5T_NATIVE_DOUBLE, variable.data.emplace<std::vector<double>>(count).data());
+      if (H5Tget_size(type) == sizeof(float))
+        read(H5T_NATIVE_FLOAT, variable.data.emplace<std::vector<float>>(count).data());
+      else
+        read(H5T_NATIVE_DOUBLE, variable.data.emplace<std::vector<double>>(count).data());
       break;
     case H5T_INTEGER:
       read(H5T_NATIVE_INT64, variable.data.emplace<std::vector<std::int64_t>>(count).data());
@@ -434,7 +445,7 @@ auto open_and(const fs::path& file, const auto& use) {
     fail_to_read(file, std::generic_category().message(error ? error.value() : ENOENT));
   if (fs::is_directory(status)) fail_to_read(file, std::generic_category().message(EISDIR));
 
-  silence_hdf5();
+  const auto lock = use_hdf5();
   try {
     if (SORET_H5(H5Fis_hdf5(file.c_str())) == 0) fail_to_read(file, "not an HDF5 file");
     const Handle access(SORET_H5(H5Pcreate(H5P_FILE_ACCESS)), H5Pclose);
@@ -464,6 +475,9 @@ const std::vector<std::int64_t>& Variable::integers() const {
 const std::vector<std::string>& Variable::texts() const {
   return data_of<std::vector<std::string>>(*this, "text");
 }
+const std::vector<float>& Variable::singles() const {
+  return data_of<std::vector<float>>(*this, "float32");
+}
 
 const Variable* Dataset::find(const std::string& name) const {
   const auto found = std::ranges::find(variables, name, &Variable::name);
@@ -486,7 +500,6 @@ std::size_t Dataset::size(const std::string& dimension) const {
 
 void write(const Dataset& dataset, const fs::path& file) {
   check(dataset);
-  silence_hdf5();
   try {
     replace_file(file, file_image(dataset));
   } catch (const Hdf5Error& error) {
@@ -495,7 +508,7 @@ void write(const Dataset& dataset, const fs::path& file) {
 }
 
 bool is_hdf5(const fs::path& file) {
-  silence_hdf5();
+  const auto lock = use_hdf5();
   return fs::is_regular_file(file) && H5Fis_hdf5(file.c_str()) > 0;
 }
 

@@ -26,12 +26,14 @@ struct Dimension {
 struct Variable {
   std::string name;
   std::vector<std::string> dimensions;  ///< names; empty for a scalar
-  std::variant<std::vector<double>, std::vector<std::int64_t>, std::vector<std::string>> data;
+  std::variant<std::vector<double>, std::vector<std::int64_t>, std::vector<std::string>, std::vector<float>>
+      data;
   Attributes attributes;  ///< units, long_name, reference, ...
 
   const std::vector<double>& reals() const;           ///< throws InputError if not float64
   const std::vector<std::int64_t>& integers() const;  ///< throws InputError if not int64
   const std::vector<std::string>& texts() const;      ///< throws InputError if not text
+  const std::vector<float>& singles() const;          ///< throws InputError if not float32
 };
 
 /// A whole file in memory. A variable whose name and only dimension coincide is that dimension's coordinate.
@@ -44,6 +46,8 @@ struct Dataset {
   const Variable& at(const std::string& name) const;  ///< throws InputError listing the nearest and all names
   std::size_t size(const std::string& dimension) const;  ///< throws InputError
 };
+
+/// These may be called from several threads at once.
 
 /// Writes beside the target, fsyncs, renames: a reader never sees a half-written file. Deterministic: the
 /// same dataset gives the same bytes. Throws RunError (disk full, not permitted: says so and leaves the old

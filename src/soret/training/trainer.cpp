@@ -7,31 +7,30 @@ namespace soret::training {
 using network::Mode;
 using network::Targets;
 
-Trainer::Trainer(const network::Network<float>& network, network::HeadKind head, int chunk,
-                 const Recipe& recipe, Samples data, TrainingState& state)
-    : network_(network),
-      recipe_(recipe),
-      data_(data),
-      state_(state),
-      sampler_(recipe.sampling, data.size(), recipe.batch_size, recipe.seed),
-      batch_gradient_(network, head, chunk),
-      x_(recipe.batch_size * network.input().size()),
-      gradient_(network.parameter_count()),
-      labels_(recipe.batch_size) {}
-
-int Trainer::gather(std::span<const std::uint32_t> samples) {
-  const std::size_t size = network_.input().size();
-  if (samples.size() > labels_.size()) {
-    labels_.resize(samples.size());
-    x_.resize(samples.size() * size);
-  }
-  for (std::size_t i = 0; i < samples.size(); ++i) {
-    std::ranges::copy(data_.x.subspan(samples[i] * size, size),
-                      x_.begin() + static_cast<std::ptrdiff_t>(i * size));
-    labels_[i] = data_.labels[samples[i]];
-  }
-  return static_cast<int>(samples.size());
+Targets<float> LabelTargets::operator()(network::HeadKind head, int classes,
+                                        std::span<const std::int32_t> labels) {
+  if (head != network::HeadKind::squared) return {labels.data(), nullptr, false};
+  values_.assign(labels.size() * static_cast<std::size_t>(classes), 0.0F);
+  for (std::size_t i = 0; i < labels.size(); ++i)
+    values_[i * static_cast<std::size_t>(classes) + static_cast<std::size_t>(labels[i])] = 1;
+  return {labels.data(), values_.data(), false};
 }
+
+Trainer::Trainer(const network::Network<float>& network, network::HeadKind head, int chunk,
+                 const Recipe& recipe, const data::Dataset& train, TrainingState& state)
+    : head_(head),
+      classes_(static_cast<int>(network.output().size())),
+      recipe_(recipe),
+      state_(state),
+      sampler_(recipe.sampling, train.size(), recipe.batch_size, recipe.seed),
+      batch_gradient_(network, head, chunk),
+      gradient_(network.parameter_count()),
+      loader_(
+          train,
+          [this](std::int64_t update) {
+            return data::Selection{sampler_.batch(update), first_sample(update)};
+          },
+          state.update, recipe.augmentation, recipe.seed) {}
 
 const Optimizer& Trainer::optimizer() const {
   const bool switched = recipe_.switch_at >= 0 && state_.update >= recipe_.switch_at;
@@ -47,23 +46,16 @@ double Trainer::learning_rate() const {
 }
 
 double Trainer::step() {
-  const int n = gather(sampler_.batch(state_.update));
-  const Mode mode{.seed = recipe_.seed,
-                  .first_sample = static_cast<std::uint64_t>(state_.update) * recipe_.batch_size};
-  const double loss = batch_gradient_(n, x_.data(), Targets<float>{labels_.data(), nullptr, false},
-                                      state_.parameters, state_.statistics, mode, gradient_);
+  const data::Batch<float>& batch = loader_.next();
+  const Mode mode{.seed = recipe_.seed, .first_sample = first_sample(state_.update)};
+  const double loss =
+      batch_gradient_(static_cast<int>(batch.size()), batch.x.data(), targets_(head_, classes_, batch.labels),
+                      state_.parameters, state_.statistics, mode, gradient_);
   if (state_.update == recipe_.switch_at)
     state_.optimizer = initial_state<float>(optimizer(), gradient_.size());
   update<float>(optimizer(), learning_rate(), gradient_, state_.optimizer, state_.parameters);
   ++state_.update;
   return loss;
-}
-
-double Trainer::gradient_of(std::span<const std::uint32_t> samples, std::span<float> gradient) {
-  const int n = gather(samples);
-  std::vector<float> statistics = state_.statistics;
-  return batch_gradient_(n, x_.data(), Targets<float>{labels_.data(), nullptr, false}, state_.parameters,
-                         statistics, {.dropout = false}, gradient);
 }
 
 TrainingState initial_training_state(const network::Network<float>& network, const Recipe& recipe,

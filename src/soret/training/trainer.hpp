@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "soret/data/loader.hpp"
 #include "soret/training/batch_gradient.hpp"
 #include "soret/training/optimizer.hpp"
 #include "soret/training/sampler.hpp"
@@ -12,11 +13,16 @@
 /// The training of one network on a set that lies in memory.
 namespace soret::training {
 
-/// Samples as networks read them.
-struct Samples {
-  std::span<const float> x;              ///< [sample][h][w][c]
-  std::span<const std::int32_t> labels;  ///< [sample]
-  std::size_t size() const { return labels.size(); }
+/// What a head compares the outputs with: the labels themselves, or for `squared` the unit vectors of their
+/// classes.
+class LabelTargets {
+ public:
+  /// `labels` must outlive the result of operator().
+  network::Targets<float> operator()(network::HeadKind head, int classes,
+                                     std::span<const std::int32_t> labels);
+
+ private:
+  std::vector<float> values_;
 };
 
 struct Recipe {
@@ -24,13 +30,14 @@ struct Recipe {
   Schedule schedule;
   bool schedule_counts_epochs = true;  ///< positions of the schedule are epochs, else updates
   std::size_t batch_size = 64;
+  data::Augmentation augmentation{};
   Sampling sampling = Sampling::shuffle;
   /// From this update on another rule, with memories of its own that start at zero (the question of SWATS,
   /// Keskar and Socher 2017); negative: never.
   std::int64_t switch_at = -1;
   Optimizer switch_to{};
   double switch_factor = 1;  ///< of the learning rate, from then on
-  std::uint64_t seed = 1;    ///< of the order of the samples and of dropout
+  std::uint64_t seed = 1;    ///< of the order of the samples, of dropout and of augmentation
 };
 
 /// All that changes: with the recipe and the data it determines the rest of the run, bit by bit.
@@ -43,9 +50,10 @@ struct TrainingState {
 
 class Trainer {
  public:
-  /// The network, the data and `state` must outlive this. Throws ConfigError for a batch larger than the set.
+  /// The network, the data and `state` must outlive this. Batches are assembled ahead on a thread of their
+  /// own. Throws ConfigError for a batch larger than the set.
   Trainer(const network::Network<float>& network, network::HeadKind head, int chunk, const Recipe& recipe,
-          Samples data, TrainingState& state);
+          const data::Dataset& train, TrainingState& state);
 
   /// One update; the mean loss of its batch before it.
   double step();
@@ -56,25 +64,23 @@ class Trainer {
   /// The gradient of the last step.
   std::span<const float> gradient() const { return gradient_; }
 
-  /// The gradient of the mean loss of the given samples at the state's parameters; the loss. Nothing moves:
-  /// dropout is off, batch statistics are the batch's and running ones stay.
-  double gradient_of(std::span<const std::uint32_t> samples, std::span<float> gradient);
-  /// The samples of an update, past or future.
-  std::vector<std::uint32_t> batch(std::int64_t update) { return sampler_.batch(update); }
-
   BatchGradient<float>& batch_gradient() { return batch_gradient_; }
 
  private:
-  int gather(std::span<const std::uint32_t> samples);
+  /// How many samples the run saw before an update, were every batch full.
+  std::uint64_t first_sample(std::int64_t update) const {
+    return static_cast<std::uint64_t>(update) * recipe_.batch_size;
+  }
 
-  const network::Network<float>& network_;
+  network::HeadKind head_;
+  int classes_;
   Recipe recipe_;
-  Samples data_;
   TrainingState& state_;
   Sampler sampler_;
   BatchGradient<float> batch_gradient_;
-  std::vector<float> x_, gradient_;
-  std::vector<std::int32_t> labels_;
+  LabelTargets targets_;
+  std::vector<float> gradient_;
+  data::Loader<float> loader_;  ///< last: its thread asks the sampler
 };
 
 /// At the start of a run.
