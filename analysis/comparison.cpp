@@ -124,12 +124,15 @@ class Comparer {
     std::vector<std::size_t> fixed{along};
     if (across) fixed.push_back(*across);
     const auto series = series_dimensions(fixed);
+    const bool curves_by_words = over_step && series.empty() && words_tell_points_apart();
 
     for (const std::size_t point : quantity_.points) {
-      const Label own =
-          point_label(point, [&](const ScanAxis& axis) { return over_step && !axis.is_text(); });
-      const Label panel = with_single_step(
-          point_label(point, [&](const ScanAxis& axis) { return !over_step || axis.is_text(); }));
+      const auto in_panel = [&](const ScanAxis& axis) {
+        return over_step && (!axis.is_text() || curves_by_words);
+      };
+      const Label own = point_label(point, in_panel);
+      const Label panel =
+          with_single_step(point_label(point, [&](const ScanAxis& axis) { return !in_panel(axis); }));
       for (const auto& index : combinations(series)) {
         Label label = own;
         append(label, dimension_label(series, index));
@@ -155,6 +158,14 @@ class Comparer {
         }
       }
     }
+  }
+
+  /// Methods rather than settings: then a curve each, in one panel, says more than a panel each.
+  bool words_tell_points_apart() const {
+    std::set<Label> labels;
+    for (const std::size_t point : quantity_.points)
+      labels.insert(point_label(point, [](const ScanAxis& axis) { return axis.is_text(); }));
+    return labels.size() > 1 && labels.size() == quantity_.points.size() && labels.size() <= kMostSeries;
   }
 
   FigureAxis shown(const Dimension& dimension) const {

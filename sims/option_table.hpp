@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <string>
@@ -21,6 +22,13 @@ Option text(std::string key, std::string value, std::vector<std::string> choices
 Option fixed(Option option);
 /// The minimum itself is not allowed.
 Option positive(Option option);
+
+/// The value of an enumeration whose word stands at the same place among the choices of an option; the config
+/// reader has checked the word.
+template <class T>
+T choice(const std::vector<std::string>& words, const std::string& word) {
+  return static_cast<T>(std::ranges::find(words, word) - words.begin());
+}
 
 /// ensemble.seed; below 2^53, which every reader of the file can hold.
 Option seed_option(std::string help);

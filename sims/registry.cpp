@@ -4,13 +4,15 @@
 #include "sims/noise_scale/noise_scale.hpp"
 #include "sims/random_walk/random_walk.hpp"
 #include "sims/simulation.hpp"
+#include "sims/train/train.hpp"
 #include "sims/two_layer/two_layer.hpp"
 
 namespace soret::sims {
 
 std::span<const Simulation> simulations() {
   static const std::vector<Simulation> all{two_layer_simulation(), random_walk_simulation(),
-                                           langevin_simulation(), noise_scale_simulation()};
+                                           langevin_simulation(), noise_scale_simulation(),
+                                           train_simulation()};
   return all;
 }
 

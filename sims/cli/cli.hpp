@@ -29,6 +29,7 @@ void fit(const Words& words);
 void plot(const Words& words);
 void export_csv(const Words& words);
 void merge(const Words& words);
+void gradient(const Words& words);
 void bench(const Words& words);
 
 }  // namespace soret::cli

@@ -124,7 +124,12 @@ bool is_collapse(const NamedFile& file, const std::string& quantity, const Reque
   if (!request.allows_collapse() || (!request.comparison.x.empty() && request.comparison.x != "step"))
     return false;
   const auto curves = curve_observables(file.data);
-  return std::ranges::find(curves, quantity) != curves.end() && predictions_of(file.data, quantity).empty();
+  if (std::ranges::find(curves, quantity) == curves.end() || !predictions_of(file.data, quantity).empty())
+    return false;
+  // Where no family has two curves there is nothing to collapse: they are drawn together.
+  const auto families = extract_curves(file.data, quantity);
+  return families.size() == 1 ||
+         std::ranges::any_of(families, [](const Curves& family) { return family.curves.size() > 1; });
 }
 
 /// The best collapse; nullopt, with a note, where the curves cannot be collapsed but raw ones can be drawn.

@@ -27,12 +27,6 @@ const std::vector<std::string> kStarts = {"zero", "random", "minimiser"};
 const std::vector<std::string> kMethods = {"auto", "enumerate", "sample"};
 const std::vector<std::string> kSamplings = {"with_replacement", "without_replacement"};
 
-/// The value whose word stands at the same place; the config reader has checked the word.
-template <class T>
-T value_of(const std::vector<std::string>& words, const std::string& word) {
-  return static_cast<T>(std::ranges::find(words, word) - words.begin());
-}
-
 std::vector<std::string> data_kinds() {
   auto kinds = kInputs;
   const auto datasets = data::dataset_kinds();
@@ -184,27 +178,27 @@ std::vector<Observable> noise_scale_observables() {
 
 NoiseScaleOptions noise_scale_point(const Settings& s) {
   NoiseScaleOptions o;
-  o.loss = value_of<Loss>(kLosses, s.text("problem.loss"));
+  o.loss = choice<Loss>(kLosses, s.text("problem.loss"));
   o.inputs = static_cast<int>(s.integer("problem.inputs"));
   o.outputs = static_cast<int>(s.integer("problem.outputs"));
   o.bias = s.flag("problem.bias");
   o.data_kind = s.text("data.kind");
-  o.input_kind = value_of<Inputs>(kInputs, o.data_kind);  // behind the last of them: a dataset
+  o.input_kind = choice<Inputs>(kInputs, o.data_kind);  // behind the last of them: a dataset
   o.degrees_of_freedom = static_cast<int>(s.integer("data.degrees_of_freedom"));
-  o.targets = value_of<Targets>(kTargets, s.text("data.labels"));
+  o.targets = choice<Targets>(kTargets, s.text("data.labels"));
   o.teacher_scale = s.real("data.teacher_scale");
   o.label_noise = s.real("data.label_noise");
   o.training_samples = static_cast<int>(s.integer("data.training_samples"));
   o.scaling = s.text("data.scaling");
   o.data_path = s.text("data.path");
-  o.start = value_of<NoiseScaleOptions::Start>(kStarts, s.text("point.start"));
+  o.start = choice<NoiseScaleOptions::Start>(kStarts, s.text("point.start"));
   o.scale = s.real("point.scale");
   o.descent_steps = s.integer("point.descent_steps");
   o.descent_rate = s.real("point.descent_rate");
-  o.sampling = value_of<Sampling>(kSamplings, s.text("data.sampling"));
+  o.sampling = choice<Sampling>(kSamplings, s.text("data.sampling"));
   o.batch_size = static_cast<int>(s.integer("sgd.batch_size"));
   o.learning_rate = s.real("sgd.learning_rate");
-  o.method = value_of<NoiseScaleOptions::Method>(kMethods, s.text("noise.method"));
+  o.method = choice<NoiseScaleOptions::Method>(kMethods, s.text("noise.method"));
   o.enumeration_limit = s.real("noise.enumeration_limit");
   o.directions = static_cast<int>(s.integer("noise.directions"));
   o.tail_fraction = s.real("noise.tail_fraction");
@@ -238,7 +232,7 @@ NoiseScaleRecord noise_scale_record(const Settings& common) {
   record.trajectories = static_cast<std::uint32_t>(common.integer("ensemble.trajectories"));
   const auto names = observable_names();
   for (const std::string& word : common.list("record.observables"))
-    record.observables.push_back(value_of<NoiseObservable>(names, word));
+    record.observables.push_back(choice<NoiseObservable>(names, word));
   return record;
 }
 

@@ -33,6 +33,7 @@ enum class Purpose : std::uint32_t {
   label_noise = 50,
   augmentation = 51,
   sampled_labels = 60,  ///< that a network draws from its own outputs
+  run_seed = 61,        ///< from which a training run draws everything else
 };
 
 /// A stream is a function of (seed, purpose, trajectory): block n of it is four 32-bit words. Which blocks

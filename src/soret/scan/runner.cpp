@@ -10,6 +10,7 @@
 #include <ctime>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <stdexcept>
 #include <system_error>
@@ -180,12 +181,18 @@ class ScanRun {
     for (const WorkUnit& unit : units) total += cost(unit);
     {
       Progress progress(request_.quiet, total, report.points_found, report.points);
+      std::mutex one_at_a_time;
+      const bool reports = experiment_.report_to([&](double done) {
+        const std::lock_guard lock(one_at_a_time);
+        progress.add(done, 0, 0);
+      });
       experiment_.run_all(units, request_.stop, [&](const WorkUnit& unit, UnitResult&& values) {
         JournalRecord record = summarize_unit(unit, values);
         journal_.append(record);
         const bool finished = take(std::move(record));
         report.trajectories += unit.count;
-        progress.add(cost(unit), unit.count, finished ? 1 : 0);
+        const std::lock_guard lock(one_at_a_time);
+        progress.add(reports ? 0 : cost(unit), unit.count, finished ? 1 : 0);
         if (Clock::now() >= next_snapshot_) snapshot();
       });
     }

@@ -202,7 +202,7 @@ Handle write_variable(hid_t file, const Variable& variable, const std::vector<hs
   if (const auto* integers = std::get_if<std::vector<std::int64_t>>(&variable.data))
     return put(H5T_STD_I64LE, H5T_NATIVE_INT64, integers->data(), integers->size() * sizeof(std::int64_t));
   if (const auto* singles = std::get_if<std::vector<float>>(&variable.data))
-    return put(H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, singles->data(), singles->size() * sizeof(float));
+    return put(H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, singles->data(), 0);  // trained weights do not compress
 
   std::vector<const char*> characters;
   for (const std::string& text : variable.texts()) characters.push_back(text.c_str());

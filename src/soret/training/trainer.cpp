@@ -2,10 +2,17 @@
 
 #include <algorithm>
 
+#include "soret/random/stream.hpp"
+
 namespace soret::training {
 
 using network::Mode;
 using network::Targets;
+
+std::uint64_t run_seed(std::uint64_t seed, std::uint32_t trajectory) {
+  const auto block = Stream{seed, Purpose::run_seed, trajectory}.block(0);
+  return static_cast<std::uint64_t>(block.y) << 32 | block.x;
+}
 
 Targets<float> LabelTargets::operator()(network::HeadKind head, int classes,
                                         std::span<const std::int32_t> labels) {

@@ -25,6 +25,9 @@ class LabelTargets {
   std::vector<float> values_;
 };
 
+/// Seed of all streams of a training run: the first 64 bits of the stream (seed, run_seed, trajectory).
+std::uint64_t run_seed(std::uint64_t seed, std::uint32_t trajectory);
+
 struct Recipe {
   Optimizer optimizer;
   Schedule schedule;

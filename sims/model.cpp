@@ -1,0 +1,110 @@
+#include "sims/model.hpp"
+
+#include <fmt/format.h>
+
+#include "sims/option_table.hpp"
+#include "soret/base/error.hpp"
+#include "soret/base/text.hpp"
+#include "soret/random/fill.hpp"
+
+namespace soret::sims {
+namespace {
+
+const std::vector<std::string> kKinds = {"mlp", "convolutional", "f2", "c1", "resnet18"};
+const std::vector<std::string> kActivations = {"relu", "tanh", "sigmoid", "softplus", "gelu"};
+const std::vector<std::string> kHeads = {"softmax", "logistic", "squared"};
+const std::vector<std::string> kStarts(std::begin(network::kInitialisations),
+                                       std::end(network::kInitialisations));
+
+/// "512-256-64"
+std::vector<int> widths_of(const std::string& text) {
+  std::vector<int> widths;
+  std::string_view rest = text;
+  while (!rest.empty()) {
+    const auto end = rest.find('-');
+    const auto width = parse_integer(rest.substr(0, end));
+    if (!width || *width < 1 || *width > 1'000'000)
+      throw ConfigError(fmt::format(
+          "network.hidden = {}: write the widths of the hidden layers as 512-256-64, or none", text));
+    widths.push_back(static_cast<int>(*width));
+    rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
+  }
+  return widths;
+}
+
+}  // namespace
+
+std::vector<Option> model_options() {
+  return {
+      text("network.kind", "mlp", kKinds,
+           "mlp: dense layers; convolutional: 5 x 5 convolutions, then a dense layer (seed 002 Fig. 2); f2, "
+           "c1: of seed 003; resnet18: for small images"),
+      text("network.hidden", "512-256-128-64", {},
+           "widths of mlp's hidden layers, the first behind the inputs; none: no hidden layer (our choice)"),
+      text("network.activation", "relu", kActivations, "of mlp and convolutional"),
+      integer("network.layers", "6", 2, "layers with weights of convolutional", 100),
+      integer("network.channels", "10", 1, "of convolutional"),
+      integer("network.padding", "2", 0, "of convolutional; 2 keeps the size (our choice)", 2),
+      integer("network.width", "64", 1, "channels of resnet18's first stage"),
+      integer("network.batch_norm_group", "0", 0,
+              "consecutive samples of a chunk that are normalised together; 0: all of the chunk"),
+      text("network.loss", "softmax", kHeads,
+           "softmax: cross entropy; logistic: two classes; squared: 1/2 |z - e_class|^2"),
+      text("network.initialisation", "he_normal", kStarts,
+           "he_normal: weights N(0, 2/fan_in), biases 0; he_normal_fan_out; glorot_normal; "
+           "framework_uniform: weights and biases U(-1, 1)/sqrt(fan_in)"),
+      text("network.start", "", {},
+           "checkpoint whose parameters (and running statistics) are begun with; empty: initialisation"),
+  };
+}
+
+Model model_of(const Settings& s) {
+  Model m;
+  m.kind = choice<Model::Kind>(kKinds, s.text("network.kind"));
+  if (const auto& hidden = s.text("network.hidden"); hidden != "none") m.hidden = widths_of(hidden);
+  m.activation = choice<network::ActivationKind>(kActivations, s.text("network.activation"));
+  m.layers = static_cast<int>(s.integer("network.layers"));
+  m.channels = static_cast<int>(s.integer("network.channels"));
+  m.padding = static_cast<int>(s.integer("network.padding"));
+  m.width = static_cast<int>(s.integer("network.width"));
+  m.batch_norm_group = static_cast<int>(s.integer("network.batch_norm_group"));
+  m.head = choice<network::HeadKind>(kHeads, s.text("network.loss"));
+  m.initialisation = choice<network::Initialisation>(kStarts, s.text("network.initialisation"));
+  m.start = s.text("network.start");
+  return m;
+}
+
+template <class T>
+network::Network<T> make_network(const Model& m, const network::Shape& input, int classes) {
+  if (m.head == network::HeadKind::logistic && classes != 2)
+    throw ConfigError(
+        fmt::format("network.loss = logistic tells 2 classes, the data have {}; use softmax", classes));
+  const int outputs = m.head == network::HeadKind::logistic ? 1 : classes;
+  switch (m.kind) {
+    case Model::Kind::mlp: {
+      std::vector<int> widths = m.hidden;
+      widths.push_back(outputs);
+      return network::multilayer_perceptron<T>(input, widths, m.activation);
+    }
+    case Model::Kind::convolutional:
+      return network::convolutional<T>(input, m.layers, m.channels, m.padding, outputs, m.activation);
+    case Model::Kind::f2:
+      return network::f2<T>(input, outputs, m.batch_norm_group);
+    case Model::Kind::c1:
+      return network::c1<T>(input, outputs, m.batch_norm_group);
+    case Model::Kind::resnet18:
+      return network::resnet18<T>(input, outputs, m.width, m.batch_norm_group);
+  }
+  throw ConfigError("unknown network.kind");
+}
+
+std::vector<float> random_direction(std::size_t parameters, std::uint64_t seed) {
+  std::vector<float> direction(parameters);
+  fill_normal({seed, Purpose::curvature, 0}, 0, direction);
+  return direction;
+}
+
+template network::Network<float> make_network<float>(const Model&, const network::Shape&, int);
+template network::Network<double> make_network<double>(const Model&, const network::Shape&, int);
+
+}  // namespace soret::sims

@@ -1,0 +1,97 @@
+#include "sims/train/problem.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "soret/base/error.hpp"
+
+namespace soret::sims {
+namespace {
+
+/// Our choice: enough samples for fast products, few enough to stay in cache.
+constexpr std::size_t kMostPerChunk = 128;
+
+int chunk_of(const TrainOptions& o) {
+  if (o.chunk > 0) return o.chunk;
+  const bool whole = o.model.has_batch_norm() && o.model.batch_norm_group == 0;
+  const std::size_t batch = o.recipe.batch_size;
+  std::size_t chunk = whole ? batch : std::min(batch, kMostPerChunk);
+  if (o.model.has_batch_norm() && !whole) {  // whole groups
+    const auto group = static_cast<std::size_t>(o.model.batch_norm_group);
+    chunk = std::max(group, chunk / group * group);
+  }
+  return static_cast<int>(chunk);
+}
+
+/// The keys of [data] and the seed: what tells data sets apart.
+std::string key_of(const Settings& settings) {
+  std::string key;
+  for (const auto& [name, value] : settings.values())
+    if (name.starts_with("data.") || name == "ensemble.seed") key += fmt::format("{}={}\n", name, value);
+  return key;
+}
+
+/// Batch normalisation of one value fails in the middle of an epoch; said before anything is computed.
+void check_last_batch(const TrainProblem& p) {
+  const TrainOptions& o = p.options;
+  if (!o.model.has_batch_norm()) return;
+  const std::size_t batch = o.recipe.batch_size;
+  const auto group =
+      static_cast<std::size_t>(o.model.batch_norm_group == 0 ? p.chunk : o.model.batch_norm_group);
+  std::vector<std::size_t> sizes = {batch};
+  if (o.recipe.sampling == training::Sampling::shuffle) sizes.push_back(p.set->train.size() % batch);
+  for (const std::size_t size : sizes) {
+    // The last chunk, and its last group, of a batch of this size.
+    const std::size_t chunk = size % static_cast<std::size_t>(p.chunk);
+    if (size != 0 && (chunk % group == 1 || group == 1))
+      throw ConfigError(
+          fmt::format("sgd.batch_size = {} leaves a batch-normalisation group of one sample (batches of {}, "
+                      "chunks of {}, "
+                      "groups of {}); take another batch size, or sgd.sampling = shuffle_drop_last",
+                      batch, size, p.chunk, group));
+  }
+}
+
+}  // namespace
+
+std::string config_text(const std::string& simulation, const Settings& settings) {
+  std::string text = fmt::format("simulation = {}\n", simulation);
+  std::string section;
+  for (const auto& [key, value] : settings.values()) {  // ordered, so sections lie together
+    const auto dot = key.find('.');
+    if (key.substr(0, dot) != section) {
+      section = key.substr(0, dot);
+      text += fmt::format("\n[{}]\n", section);
+    }
+    if (!value.empty()) text += fmt::format("{} = {}\n", key.substr(dot + 1), value);
+  }
+  return text;
+}
+
+TrainProblem TrainProblems::operator()(const Settings& settings, const TrainRecord& record) {
+  TrainProblem p{.options = train_point(settings), .config = config_text("train", settings)};
+  auto& set = sets_[key_of(settings)];
+  if (!set) set = std::make_shared<const TrainingSet>(make_training_set(p.options.data));
+  p.set = set;
+  const int classes = set->train.classes;
+  p.network = std::make_shared<const network::Network<float>>(
+      make_network<float>(p.options.model, set->input(), classes));
+  p.parts = measure::layer_parts(*p.network);
+  p.chunk = chunk_of(p.options);
+  check_last_batch(p);
+
+  training::Recipe& recipe = p.options.recipe;
+  const training::Sampler sampler(recipe.sampling, set->train.size(), recipe.batch_size, 0);
+  p.updates_per_epoch = sampler.updates_per_epoch();
+  p.updates = record.updates > 0 ? record.updates : record.epochs * p.updates_per_epoch;
+  const double switch_at = settings.real("sgd.switch_at");
+  if (switch_at > 0) recipe.switch_at = std::llround(switch_at * static_cast<double>(p.updates_per_epoch));
+  if (recipe.schedule.period == 0)
+    recipe.schedule.period = static_cast<double>(p.updates) /
+                             (recipe.schedule_counts_epochs ? static_cast<double>(p.updates_per_epoch) : 1.0);
+  return p;
+}
+
+}  // namespace soret::sims
