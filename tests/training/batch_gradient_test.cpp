@@ -5,6 +5,7 @@
 
 #include <array>
 
+#include "soret/base/error.hpp"
 #include "soret/network/models.hpp"
 #include "tests/network/derivatives.hpp"
 
@@ -33,7 +34,8 @@ TEST(BatchGradient, IsTheSumOfItsChunks) {
   }
 }
 
-// The bits, the running statistics' too, do not depend on the threads.
+// The bits, the running statistics' too, do not depend on the threads: for more chunks than threads, fewer,
+// and one.
 TEST(BatchGradient, DoesNotDependOnTheThreads) {
   const auto net = network::c1<float>({17, 17, 2}, 5, 4);
   std::vector<float> x(37 * net.input().size());
@@ -43,21 +45,37 @@ TEST(BatchGradient, DoesNotDependOnTheThreads) {
   std::vector<std::int32_t> labels(37);
   for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = static_cast<std::int32_t>(i % 5);
   const network::Targets<float> targets{labels.data(), nullptr, false};
-  const auto run = [&](int threads) {
-    omp_set_num_threads(threads);
-    BatchGradient<float> batch(net, HeadKind::softmax, 8);
-    std::vector<float> state = net.initial_state();
-    std::vector<float> g(w.size());
-    const double loss = batch(37 - 37 % 4, x.data(), targets, w, state, {.seed = 3}, g);
-    const auto held_out = batch.evaluate(37, x.data(), targets, w, state);
-    g.insert(g.end(), state.begin(), state.end());
-    return std::tuple(loss, g, held_out.loss, held_out.correct);
-  };
   const int before = omp_get_max_threads();
-  const auto one = run(1);
-  EXPECT_EQ(one, run(2));
-  EXPECT_EQ(one, run(3));
+  for (const int chunk : {8, 16, 36}) {
+    const auto run = [&](int threads) {
+      omp_set_num_threads(threads);
+      BatchGradient<float> batch(net, HeadKind::softmax, chunk);
+      std::vector<float> state = net.initial_state();
+      std::vector<float> g(w.size());
+      const double loss = batch(36, x.data(), targets, w, state, {.seed = 3}, g);
+      const auto held_out = batch.evaluate(37, x.data(), targets, w, state);
+      g.insert(g.end(), state.begin(), state.end());
+      return std::tuple(loss, g, held_out.loss, held_out.correct);
+    };
+    const auto one = run(1);
+    for (const int threads : {2, 3, 4})
+      EXPECT_EQ(one, run(threads)) << chunk << ", " << threads << " threads";
+  }
   omp_set_num_threads(before);
+}
+
+// What fails in one chunk is thrown, and the next batch is computed as if nothing had been.
+TEST(BatchGradient, ThrowsWhatAChunkThrows) {
+  const auto net = network::f2<float>({1, 1, 3}, 4, 0);
+  BatchGradient<float> batch(net, HeadKind::softmax, 4);
+  const std::vector<float> x(9 * 3, 0.5F);
+  const std::vector<std::int32_t> labels(9, 1);
+  std::vector<float> w(net.parameter_count(), 0.1F);
+  std::vector<float> state = net.initial_state();
+  std::vector<float> g(w.size());
+  const network::Targets<float> targets{labels.data(), nullptr, false};
+  EXPECT_THROW(batch(9, x.data(), targets, w, state, {}, g), ConfigError);  // a last chunk of one
+  EXPECT_GT(batch(8, x.data(), targets, w, state, {}, g), 0);
 }
 
 }  // namespace

@@ -74,7 +74,7 @@ void Activation<T>::backward(const Values<T>& v, const Gradients<T>& g) const {
 template <class T>
 void Activation<T>::forward_tangent(const Values<T>& v, const Tangents<T>& t) const {
   if (!t.x) {
-    std::fill_n(t.y, v.n * shape_.size(), T{});
+    put(v.n * shape_.size(), t.y, false, [](std::size_t) { return T{}; });
     return;
   }
   with_kind(kind_, [&, x = v.x, xt = t.x](auto kind) {

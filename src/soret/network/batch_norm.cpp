@@ -3,26 +3,95 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "soret/base/error.hpp"
+#include "soret/network/channels.hpp"
 #include "soret/network/elementwise.hpp"
 
 namespace soret::network {
 namespace {
 
-/// Per-channel sums are kept in double: a group has up to 10^6 values.
-using Sums = std::vector<double>;
+/// Numbers per channel, repeated over the width of the rows: [COUNT][width].
+template <class T, int COUNT>
+struct Repeated {
+  explicit Repeated(const Rows& rows)
+      : rows_(rows),
+        memory_(channel_memory<T, ChannelMemory::repeated>(static_cast<std::size_t>(rows.width()) * COUNT)) {}
+  template <class F>
+  const T* by(F of_channel) {
+    T* const out = memory_ + static_cast<std::ptrdiff_t>(used_++) * rows_.width();
+    repeat(rows_, out, of_channel);
+    return out;
+  }
+  const T* of(const T* channels) {
+    return by([=](int c) { return channels[c]; });
+  }
 
-Sums& scratch(int which, int channels) {
-  thread_local Sums memory[4];
-  memory[which].assign(static_cast<std::size_t>(channels), 0.0);
-  return memory[which];
+ private:
+  Rows rows_;
+  T* memory_;
+  int used_ = 0;
+};
+
+/// What forward keeps of one group, per channel.
+template <class T>
+struct Statistics {
+  T *mean, *inverse, *variance;  ///< inverse = 1 / sqrt(variance + epsilon)
+};
+template <class T>
+Statistics<T> statistics(const Values<T>& v, int channels, int group) {
+  T* const mean = v.kept + 1 + static_cast<std::size_t>(group) * 3 * channels;
+  return {mean, mean + channels, mean + 2 * channels};
+}
+
+/// 1 / rows with batch statistics; without, mu and sigma do not depend on x.
+template <class T>
+double share_per_row(const Values<T>& v, const Rows& rows) {
+  return v.kept[0] != T{} ? 1.0 / static_cast<double>(rows.count()) : 0.0;
+}
+
+/// Means and variances of the channels. Every run of rows is taken about its own mean; the sum of squares
+/// about the common one follows in double.
+template <class T>
+void moments(const Rows& rows, const T* x, T* mean, T* variance) {
+  const int width = rows.width();
+  const auto size = static_cast<std::size_t>(width);
+  const double* const sums = sum_runs<3>(rows, [=](std::size_t first, std::size_t last, double* total) {
+    T* const sum = channel_memory<T, ChannelMemory::of_run>(3 * size);
+    T* const centre = sum + size;
+    T* const square = centre + size;
+    sum_run<T, 1>(rows, first, last, sum, [=](std::size_t i, int) { return std::array{x[i]}; });
+    // Of the last places of a row that is not whole there are fewer values.
+    const auto count = [&, together = static_cast<std::size_t>(rows.together())](int k) {
+      const std::size_t place = static_cast<std::size_t>(k / rows.channels);
+      return static_cast<double>((last - first + together - 1 - place) / together);
+    };
+    for (int k = 0; k < width; ++k) centre[k] = count(k) > 0 ? static_cast<T>(sum[k] / count(k)) : T{};
+    sum_run<T, 1>(rows, first, last, square, [=](std::size_t i, int k) {
+      const T d = x[i] - centre[k];
+      return std::array{d * d};
+    });
+    for (int k = 0; k < width; ++k) {
+      const auto s = static_cast<double>(sum[k]);
+      total[k] += s;
+      total[width + k] += static_cast<double>(square[k]);
+      total[2 * width + k] += count(k) > 0 ? s * s / count(k) : 0;
+    }
+  });
+  const auto n = static_cast<double>(rows.count());
+  const int channels = rows.channels;
+  for (int c = 0; c < channels; ++c) {
+    const double between = std::max(0.0, sums[2 * channels + c] - sums[c] * sums[c] / n);
+    mean[c] = static_cast<T>(sums[c] / n);
+    variance[c] = static_cast<T>((sums[channels + c] + between) / n);
+  }
 }
 
 }  // namespace
 
-// kept: a flag (1 with batch statistics), then per group mean[c], 1/sqrt(variance + epsilon)[c], variance[c].
+// kept: a flag (1 with batch statistics), then per group its Statistics.
 // kept by forward_tangent: per group mean of x'[c] and of xhat x'[c].
 
 template <class T>
@@ -57,89 +126,62 @@ std::size_t BatchNorm<T>::kept(int n) const {
 }
 
 template <class T>
+Rows BatchNorm<T>::rows_of(int group_index, int n) const {
+  return {first_row(group_index, n), first_row(group_index + 1, n), shape_.c};
+}
+
+template <class T>
 void BatchNorm<T>::forward(const Values<T>& v, const Mode& mode, const T* state) const {
   const int channels = shape_.c;
-  const T* const scale = v.parameters;
-  const T* const shift = v.parameters + channels;
   v.kept[0] = mode.batch_statistics ? T{1} : T{};
   for (int group = 0; group < groups(v.n); ++group) {
-    const std::size_t first = first_row(group, v.n);
-    const std::size_t last = first_row(group + 1, v.n);
-    T* const mean = v.kept + 1 + static_cast<std::size_t>(group) * 3 * channels;
-    T* const inverse = mean + channels;
-    T* const variance = inverse + channels;
+    const Rows rows = rows_of(group, v.n);
+    const Statistics<T> s = statistics(v, channels, group);
     if (mode.batch_statistics) {
-      const auto rows = static_cast<double>(last - first);
-      if (last - first < 2)
+      if (rows.count() < 2)
         throw ConfigError("batch normalisation of one value: take larger batches or batch-norm groups");
-      Sums& sum = scratch(0, channels);
-      for (std::size_t r = first; r < last; ++r)
-#pragma GCC ivdep
-        for (int k = 0; k < channels; ++k) sum[k] += static_cast<double>(v.x[r * channels + k]);
-#pragma GCC ivdep
-      for (int k = 0; k < channels; ++k) mean[k] = static_cast<T>(sum[k] / rows);
-      Sums& square = scratch(1, channels);
-      for (std::size_t r = first; r < last; ++r) {
-#pragma GCC ivdep
-        for (int k = 0; k < channels; ++k) {
-          const T d = v.x[r * channels + k] - mean[k];
-          square[k] += static_cast<double>(d * d);
-        }
-      }
-#pragma GCC ivdep
-      for (int k = 0; k < channels; ++k) variance[k] = static_cast<T>(square[k] / rows);
+      moments(rows, v.x, s.mean, s.variance);
     } else {
-      std::copy_n(state, channels, mean);
-      std::copy_n(state + channels, channels, variance);
+      std::copy_n(state, channels, s.mean);
+      std::copy_n(state + channels, channels, s.variance);
     }
-#pragma GCC ivdep
-    for (int k = 0; k < channels; ++k) inverse[k] = 1 / std::sqrt(variance[k] + static_cast<T>(epsilon_));
-    for (std::size_t r = first; r < last; ++r)
-#pragma GCC ivdep
-      for (int k = 0; k < channels; ++k)
-        v.y[r * channels + k] = scale[k] * ((v.x[r * channels + k] - mean[k]) * inverse[k]) + shift[k];
+    for (int c = 0; c < channels; ++c) s.inverse[c] = 1 / std::sqrt(s.variance[c] + static_cast<T>(epsilon_));
+    Repeated<T, 4> repeated(rows);
+    const T* const mean = repeated.of(s.mean);
+    const T* const inverse = repeated.of(s.inverse);
+    const T* const scale = repeated.of(v.parameters);
+    const T* const shift = repeated.of(v.parameters + channels);
+    each_value(rows, [=, x = v.x, y = v.y](std::size_t i, int k) {
+      y[i] = scale[k] * ((x[i] - mean[k]) * inverse[k]) + shift[k];
+    });
   }
 }
 
 template <class T>
 void BatchNorm<T>::backward(const Values<T>& v, const Gradients<T>& g) const {
   const int channels = shape_.c;
-  const T* const scale = v.parameters;
   for (int group = 0; group < groups(v.n); ++group) {
-    const std::size_t first = first_row(group, v.n);
-    const std::size_t last = first_row(group + 1, v.n);
-    const T* const mean = v.kept + 1 + static_cast<std::size_t>(group) * 3 * channels;
-    const T* const inverse = mean + channels;
-    Sums& dy = scratch(0, channels);
-    Sums& dy_xhat = scratch(1, channels);
-    for (std::size_t r = first; r < last; ++r) {
-#pragma GCC ivdep
-      for (int k = 0; k < channels; ++k) {
-        const T xhat = (v.x[r * channels + k] - mean[k]) * inverse[k];
-        dy[k] += static_cast<double>(g.y[r * channels + k]);
-        dy_xhat[k] += static_cast<double>(g.y[r * channels + k] * xhat);
-      }
-    }
-    if (g.parameters) {
-#pragma GCC ivdep
-      for (int k = 0; k < channels; ++k) {
-        g.parameters[k] += static_cast<T>(dy_xhat[k]);
-        g.parameters[channels + k] += static_cast<T>(dy[k]);
-      }
+    const Rows rows = rows_of(group, v.n);
+    const Statistics<T> s = statistics(v, channels, group);
+    Repeated<T, 5> repeated(rows);
+    const T* const mean = repeated.of(s.mean);
+    const T* const inverse = repeated.of(s.inverse);
+    const double* const sums = channel_sums<T, 2>(rows, [=, x = v.x, dy = g.y](std::size_t i, int k) {
+      return std::array{dy[i], dy[i] * ((x[i] - mean[k]) * inverse[k])};
+    });
+    for (int c = 0; g.parameters && c < channels; ++c) {
+      g.parameters[c] += static_cast<T>(sums[channels + c]);
+      g.parameters[channels + c] += static_cast<T>(sums[c]);
     }
     if (!g.x) continue;
-    // Without batch statistics mu and sigma do not depend on x.
-    const double per_row = v.kept[0] != T{} ? 1.0 / static_cast<double>(last - first) : 0.0;
-    for (std::size_t r = first; r < last; ++r) {
-#pragma GCC ivdep
-      for (int k = 0; k < channels; ++k) {
-        const std::size_t i = r * channels + k;
-        const T xhat = (v.x[i] - mean[k]) * inverse[k];
-        const T inner =
-            g.y[i] - static_cast<T>(dy[k] * per_row) - xhat * static_cast<T>(dy_xhat[k] * per_row);
-        g.x[i] = (g.add ? g.x[i] : T{}) + scale[k] * inverse[k] * inner;
-      }
-    }
+    const double share = share_per_row(v, rows);
+    const T* const m1 = repeated.by([=](int c) { return static_cast<T>(sums[c] * share); });
+    const T* const m2 = repeated.by([=](int c) { return static_cast<T>(sums[channels + c] * share); });
+    const T* const factor = repeated.by([&, scale = v.parameters](int c) { return scale[c] * s.inverse[c]; });
+    put_values(rows, g.x, g.add, [=, x = v.x, dy = g.y](std::size_t i, int k) {
+      const T xhat = (x[i] - mean[k]) * inverse[k];
+      return factor[k] * (dy[i] - m1[k] - xhat * m2[k]);
+    });
   }
 }
 
@@ -147,43 +189,38 @@ void BatchNorm<T>::backward(const Values<T>& v, const Gradients<T>& g) const {
 template <class T>
 void BatchNorm<T>::forward_tangent(const Values<T>& v, const Tangents<T>& t) const {
   const int channels = shape_.c;
-  const T* const scale = v.parameters;
-  const T* const scale_t = t.parameters;
-  const T* const shift_t = t.parameters + channels;
   for (int group = 0; group < groups(v.n); ++group) {
-    const std::size_t first = first_row(group, v.n);
-    const std::size_t last = first_row(group + 1, v.n);
-    const T* const mean = v.kept + 1 + static_cast<std::size_t>(group) * 3 * channels;
-    const T* const inverse = mean + channels;
+    const Rows rows = rows_of(group, v.n);
+    const Statistics<T> s = statistics(v, channels, group);
     T* const mean_t = t.kept + static_cast<std::size_t>(group) * 2 * channels;
     T* const product_t = mean_t + channels;
-    std::fill_n(mean_t, 2 * channels, T{});
-    if (t.x && v.kept[0] != T{}) {
-      Sums& sum = scratch(0, channels);
-      Sums& product = scratch(1, channels);
-      for (std::size_t r = first; r < last; ++r) {
-#pragma GCC ivdep
-        for (int k = 0; k < channels; ++k) {
-          const std::size_t i = r * channels + k;
-          sum[k] += static_cast<double>(t.x[i]);
-          product[k] += static_cast<double>(t.x[i] * ((v.x[i] - mean[k]) * inverse[k]));
-        }
-      }
-      const auto rows = static_cast<double>(last - first);
-#pragma GCC ivdep
-      for (int k = 0; k < channels; ++k) mean_t[k] = static_cast<T>(sum[k] / rows);
-#pragma GCC ivdep
-      for (int k = 0; k < channels; ++k) product_t[k] = static_cast<T>(product[k] / rows);
+    Repeated<T, 7> repeated(rows);
+    const T* const mean = repeated.of(s.mean);
+    const T* const inverse = repeated.of(s.inverse);
+    const T* const scale_t = repeated.of(t.parameters);
+    const T* const shift_t = repeated.of(t.parameters + channels);
+    if (!t.x) {
+      std::fill_n(mean_t, 2 * channels, T{});
+      each_value(rows, [=, x = v.x, yt = t.y](std::size_t i, int k) {
+        yt[i] = scale_t[k] * ((x[i] - mean[k]) * inverse[k]) + shift_t[k];
+      });
+      continue;
     }
-    for (std::size_t r = first; r < last; ++r) {
-#pragma GCC ivdep
-      for (int k = 0; k < channels; ++k) {
-        const std::size_t i = r * channels + k;
-        const T xhat = (v.x[i] - mean[k]) * inverse[k];
-        const T xhat_t = t.x ? (t.x[i] - mean_t[k] - xhat * product_t[k]) * inverse[k] : T{};
-        t.y[i] = scale_t[k] * xhat + scale[k] * xhat_t + shift_t[k];
-      }
+    const double* const sums = channel_sums<T, 2>(rows, [=, x = v.x, xt = t.x](std::size_t i, int k) {
+      return std::array{xt[i], xt[i] * ((x[i] - mean[k]) * inverse[k])};
+    });
+    const double share = share_per_row(v, rows);
+    for (int c = 0; c < channels; ++c) {
+      mean_t[c] = static_cast<T>(sums[c] * share);
+      product_t[c] = static_cast<T>(sums[channels + c] * share);
     }
+    const T* const m1 = repeated.of(mean_t);
+    const T* const m2 = repeated.of(product_t);
+    const T* const factor = repeated.by([&, scale = v.parameters](int c) { return scale[c] * s.inverse[c]; });
+    each_value(rows, [=, x = v.x, xt = t.x, yt = t.y](std::size_t i, int k) {
+      const T xhat = (x[i] - mean[k]) * inverse[k];
+      yt[i] = scale_t[k] * xhat + factor[k] * (xt[i] - m1[k] - xhat * m2[k]) + shift_t[k];
+    });
   }
 }
 
@@ -193,57 +230,52 @@ template <class T>
 void BatchNorm<T>::backward_tangent(const Values<T>& v, const Tangents<T>& t, const Gradients<T>& g,
                                     const Gradients<T>& gt) const {
   const int channels = shape_.c;
-  const T* const scale = v.parameters;
-  const T* const scale_t = t.parameters;
   for (int group = 0; group < groups(v.n); ++group) {
-    const std::size_t first = first_row(group, v.n);
-    const std::size_t last = first_row(group + 1, v.n);
-    const T* const mean = v.kept + 1 + static_cast<std::size_t>(group) * 3 * channels;
-    const T* const inverse = mean + channels;
+    const Rows rows = rows_of(group, v.n);
+    const Statistics<T> s = statistics(v, channels, group);
     const T* const mean_t = t.kept + static_cast<std::size_t>(group) * 2 * channels;
     const T* const product_t = mean_t + channels;
-    const auto xhat_of = [&](std::size_t i, int k) { return (v.x[i] - mean[k]) * inverse[k]; };
-    const auto xhat_t_of = [&](std::size_t i, int k, T xhat) {
-      return t.x ? (t.x[i] - mean_t[k] - xhat * product_t[k]) * inverse[k] : T{};
+    Repeated<T, 10> repeated(rows);
+    const T* const mean = repeated.of(s.mean);
+    const T* const inverse = repeated.of(s.inverse);
+    const T* const mt1 = repeated.of(mean_t);
+    const T* const mt2 = repeated.of(product_t);
+    // With no x' the means are 0, and any finite numbers do in its place.
+    const T* const moving = t.x ? t.x : v.x;
+    const T one = t.x ? T{1} : T{};
+    const auto tangent_of_xhat = [=](std::size_t i, int k, T xhat) {
+      return (one * moving[i] - mt1[k] - xhat * mt2[k]) * inverse[k];
     };
-    Sums& dy = scratch(0, channels);
-    Sums& dy_xhat = scratch(1, channels);
-    Sums& dy_t = scratch(2, channels);
-    Sums& dy_xhat_t = scratch(3, channels);
-    for (std::size_t r = first; r < last; ++r) {
-#pragma GCC ivdep
-      for (int k = 0; k < channels; ++k) {
-        const std::size_t i = r * channels + k;
-        const T xhat = xhat_of(i, k);
-        dy[k] += static_cast<double>(g.y[i]);
-        dy_xhat[k] += static_cast<double>(g.y[i] * xhat);
-        dy_t[k] += static_cast<double>(gt.y[i]);
-        dy_xhat_t[k] += static_cast<double>(gt.y[i] * xhat + g.y[i] * xhat_t_of(i, k, xhat));
-      }
-    }
-#pragma GCC ivdep
-    for (int k = 0; k < channels; ++k) {
-      gt.parameters[k] += static_cast<T>(dy_xhat_t[k]);
-      gt.parameters[channels + k] += static_cast<T>(dy_t[k]);
+    const double* const sums =
+        channel_sums<T, 4>(rows, [=, x = v.x, dy = g.y, dyt = gt.y](std::size_t i, int k) {
+          const T xhat = (x[i] - mean[k]) * inverse[k];
+          const T xhat_t = tangent_of_xhat(i, k, xhat);
+          return std::array{dy[i], dy[i] * xhat, dyt[i], dyt[i] * xhat + dy[i] * xhat_t};
+        });
+    for (int c = 0; c < channels; ++c) {
+      gt.parameters[c] += static_cast<T>(sums[3 * channels + c]);
+      gt.parameters[channels + c] += static_cast<T>(sums[2 * channels + c]);
     }
     if (!gt.x) continue;
-    const double per_row = v.kept[0] != T{} ? 1.0 / static_cast<double>(last - first) : 0.0;
-    for (std::size_t r = first; r < last; ++r) {
-#pragma GCC ivdep
-      for (int k = 0; k < channels; ++k) {
-        const std::size_t i = r * channels + k;
-        const T xhat = xhat_of(i, k);
-        const T xhat_t = xhat_t_of(i, k, xhat);
-        const T m1 = static_cast<T>(dy[k] * per_row);
-        const T m2 = static_cast<T>(dy_xhat[k] * per_row);
-        const T inner = g.y[i] - m1 - xhat * m2;
-        const T inner_t = gt.y[i] - static_cast<T>(dy_t[k] * per_row) - xhat_t * m2 -
-                          xhat * static_cast<T>(dy_xhat_t[k] * per_row);
-        const T factor = scale[k] * inverse[k];
-        const T factor_t = scale_t[k] * inverse[k] - factor * inverse[k] * product_t[k];
-        gt.x[i] = (gt.add ? gt.x[i] : T{}) + factor_t * inner + factor * inner_t;
-      }
-    }
+    const double share = share_per_row(v, rows);
+    const auto mean_of = [&](int which) {
+      return repeated.by([=](int c) { return static_cast<T>(sums[which * channels + c] * share); });
+    };
+    const T* const m1 = mean_of(0);
+    const T* const m2 = mean_of(1);
+    const T* const m1_t = mean_of(2);
+    const T* const m2_t = mean_of(3);
+    const auto factor_of = [&, scale = v.parameters](int c) { return scale[c] * s.inverse[c]; };
+    const T* const factor = repeated.by(factor_of);
+    const T* const factor_t = repeated.by([&, scale_t = t.parameters](int c) {
+      return scale_t[c] * s.inverse[c] - factor_of(c) * s.inverse[c] * product_t[c];
+    });
+    put_values(rows, gt.x, gt.add, [=, x = v.x, dy = g.y, dyt = gt.y](std::size_t i, int k) {
+      const T xhat = (x[i] - mean[k]) * inverse[k];
+      const T xhat_t = tangent_of_xhat(i, k, xhat);
+      return factor_t[k] * (dy[i] - m1[k] - xhat * m2[k]) +
+             factor[k] * (dyt[i] - m1_t[k] - xhat_t * m2[k] - xhat * m2_t[k]);
+    });
   }
 }
 
@@ -255,21 +287,15 @@ void BatchNorm<T>::sample_squares(const Values<T>& v, const T* g, double* square
         "gradient of its own; take running statistics");
   }
   const int channels = shape_.c;
-  const T* const mean = v.kept + 1;  // of every group, the same
-  const T* const inverse = mean + channels;
+  const Statistics<T> s = statistics(v, channels, 0);  // the same for every group
   const auto places = static_cast<std::size_t>(shape_.h) * shape_.w;
   for (int sample = 0; sample < v.n; ++sample) {
-    Sums& dy = scratch(0, channels);
-    Sums& dy_xhat = scratch(1, channels);
-    for (std::size_t r = sample * places; r < (sample + 1) * places; ++r) {
-#pragma GCC ivdep
-      for (int k = 0; k < channels; ++k) {
-        const std::size_t i = r * channels + k;
-        dy[k] += static_cast<double>(g[i]);
-        dy_xhat[k] += static_cast<double>(g[i] * ((v.x[i] - mean[k]) * inverse[k]));
-      }
-    }
-    squares[sample] = sum_of_squares(dy.size(), dy.data()) + sum_of_squares(dy.size(), dy_xhat.data());
+    const Rows rows{sample * places, (sample + 1) * places, channels};
+    const double* const sums = channel_sums<T, 2>(rows, [&, x = v.x](std::size_t i, int k) {
+      const int c = k % channels;
+      return std::array{g[i], g[i] * ((x[i] - s.mean[c]) * s.inverse[c])};
+    });
+    squares[sample] = sum_of_squares(2 * static_cast<std::size_t>(channels), sums);
   }
 }
 
@@ -279,14 +305,12 @@ void BatchNorm<T>::update(const Values<T>& v, T* state) const {
   const int channels = shape_.c;
   const T share = static_cast<T>(momentum_);
   for (int group = 0; group < groups(v.n); ++group) {
-    const auto rows = static_cast<double>(first_row(group + 1, v.n) - first_row(group, v.n));
-    const T unbiased = static_cast<T>(rows / (rows - 1));
-    const T* const mean = v.kept + 1 + static_cast<std::size_t>(group) * 3 * channels;
-    const T* const variance = mean + 2 * channels;
-#pragma GCC ivdep
-    for (int k = 0; k < channels; ++k) {
-      state[k] += share * (mean[k] - state[k]);
-      state[channels + k] += share * (unbiased * variance[k] - state[channels + k]);
+    const auto count = static_cast<double>(rows_of(group, v.n).count());
+    const T unbiased = static_cast<T>(count / (count - 1));
+    const Statistics<T> s = statistics(v, channels, group);
+    for (int c = 0; c < channels; ++c) {
+      state[c] += share * (s.mean[c] - state[c]);
+      state[channels + c] += share * (unbiased * s.variance[c] - state[channels + c]);
     }
   }
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "soret/network/channels.hpp"
 #include "soret/network/layer.hpp"
 
 namespace soret::network {
@@ -31,6 +32,7 @@ class BatchNorm final : public Layer<T> {
   int groups(int n) const;
   /// First row (sample and place) of a group.
   std::size_t first_row(int group_index, int n) const;
+  Rows rows_of(int group_index, int n) const;
 
   Shape shape_;
   int group_;

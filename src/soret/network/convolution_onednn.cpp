@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <omp.h>
 
+#include <algorithm>
 #include <map>
 #include <mutex>
 #include <oneapi/dnnl/dnnl.hpp>
@@ -13,9 +14,11 @@
 #include "soret/base/error.hpp"
 #include "soret/network/convolution_kernels.hpp"
 #include "soret/network/elementwise.hpp"
+#include "soret/network/parallel.hpp"
 
 /// Convolutions by oneDNN. Activations stay channels-last; the kernel is turned into the layout that the
-/// primitive asks for, which costs little beside the product.
+/// primitive asks for, which costs little beside the product. How oneDNN adds up depends on its threads: so
+/// it gets one, and the parts of a product are tasks here.
 namespace soret::network {
 namespace {
 
@@ -35,87 +38,176 @@ void bind(const memory& to, const float* data) {
   to.set_data_handle(const_cast<float*>(data));  // oneDNN's interface has no constant memory
 }
 
-/// A primitive expects as many threads as OpenMP promises when it is made; within a parallel region it would
-/// get one and wait for the others for ever. This promises one there.
-class OwnThreads {
- public:
-  OwnThreads() : before_(omp_get_max_threads()) {
-    if (omp_in_parallel()) omp_set_num_threads(1);
+/// Memory that the calling thread keeps for whatever its call needs besides.
+enum class Use { turned, parts, primitive };
+template <Use USE>
+float* scratch(std::size_t size) {
+  thread_local std::vector<float> memory;
+  if (memory.size() < size) memory.resize(size);
+  return memory.data();
+}
+
+dnnl::stream& stream() {
+  thread_local dnnl::stream own(engine());
+  return own;
+}
+
+std::size_t floats(const memory::desc& layout) {
+  return layout.get_size() / sizeof(float);
+}
+
+/// From the layout of the network's kernels to that of a primitive, or back, added.
+struct Turn {
+  Turn() = default;
+  Turn(const memory::desc& from_layout, const memory::desc& to_layout, bool add)
+      : from(unbound(from_layout)), to(unbound(to_layout)) {
+    dnnl::primitive_attr adding;
+    if (add) {
+      dnnl::post_ops ops;
+      ops.append_sum(1.0F);
+      adding.set_post_ops(ops);
+    }
+    reorder = dnnl::reorder(from, to, adding);
+    arguments = {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}};
   }
-  ~OwnThreads() { omp_set_num_threads(before_); }
-  OwnThreads(const OwnThreads&) = delete;
-  OwnThreads& operator=(const OwnThreads&) = delete;
+  void operator()(const float* a, float* b) const {
+    bind(from, a);
+    bind(to, b);
+    reorder.execute(stream(), arguments);
+  }
 
- private:
-  int before_;
+  memory from, to;
+  dnnl::reorder reorder;
+  Arguments arguments;
 };
 
-/// One product for one number of samples, with the memory it needs. For one thread at a time.
+/// One call of oneDNN by one thread: some samples and all channels, or all samples and some channels.
+struct Part {
+  int first_sample, samples, first_channel, channels;
+  Turn turn{};  ///< of its kernel, where parts are by channels
+  dnnl::primitive primitive{};
+  memory x{}, y{}, kernel{}, scratchpad{};
+  Arguments arguments{};
+
+  void operator()(const float* of_x, const float* of_y, const float* of_kernel) const {
+    bind(x, of_x);
+    bind(y, of_y);
+    bind(kernel, of_kernel);
+    bind(scratchpad, scratch<Use::primitive>(floats(scratchpad.get_desc())));
+    primitive.execute(stream(), arguments);
+  }
+};
+
+enum class Kind { forward, forward_add, data, weights };
+
+/// A product for one number of samples, with the memory objects that it needs: for one calling thread at a
+/// time.
 struct Product {
-  dnnl::primitive primitive;
-  dnnl::reorder turn;  ///< of the kernel, to or from the primitive's layout
-  memory x, y, kernel, turned;
-  bool turns = false;
-  Arguments arguments, turn_arguments;
+  std::vector<Part> parts;
+  bool by_channels;
+  Turn turn;                ///< of the kernel, where parts are by samples
+  std::size_t turned_size;  ///< of a turned kernel; 0: it stays as it is
 };
 
+/// Which calls make up a product depends on its size alone. By samples, and where these are few for kernels
+/// so large that adding up their gradients would cost as much as finding them, by output channels.
 class OneDnn final : public ConvolutionKernels<float> {
  public:
-  explicit OneDnn(const ConvolutionSize& size) : size_(size) {}
+  explicit OneDnn(const ConvolutionSize& size) : s_(size) {}
 
   void forward(int n, const float* x, const float* w, float* y, bool add) override {
-    const OwnThreads own;
     Product& p = product(add ? Kind::forward_add : Kind::forward, n);
-    bind(p.x, x);
-    bind(p.y, y);
-    bind(p.kernel, w);
-    if (p.turns) p.turn.execute(stream(), p.turn_arguments);
-    p.primitive.execute(stream(), p.arguments);
+    if (p.by_channels) {
+      // Every part leaves its channels side by side, from where they go to their places.
+      float* const turned = scratch<Use::turned>(p.turned_size * p.parts.size());
+      float* const outputs = scratch<Use::parts>(n * s_.out.size());
+      each_task(static_cast<int>(p.parts.size()), work(n), [&](int i) {
+        const Part& part = p.parts[i];
+        float* const kernel = turned + i * p.turned_size;
+        part.turn(w + part.first_channel * window(), kernel);
+        float* const out = outputs + static_cast<std::size_t>(part.first_channel) * pixels(n);
+        part(x, out, kernel);
+        copy_channels(part, n, add, out, y);
+      });
+      return;
+    }
+    const float* const kernel = turned_kernel(p, w);
+    each_task(static_cast<int>(p.parts.size()), work(n), [&](int i) {
+      const Part& part = p.parts[i];
+      part(x + part.first_sample * s_.in.size(), y + part.first_sample * s_.out.size(), kernel);
+    });
   }
 
   void data_gradient(int n, const float* dy, const float* w, float* dx, bool add) override {
-    const OwnThreads own;
     Product& p = product(Kind::data, n);
-    const std::size_t size = static_cast<std::size_t>(n) * size_.in.size();
-    float* const to = add ? scratch(size) : dx;
-    bind(p.x, to);
-    bind(p.y, dy);
-    bind(p.kernel, w);
-    if (p.turns) p.turn.execute(stream(), p.turn_arguments);
-    p.primitive.execute(stream(), p.arguments);
-    if (!add) return;
-    put(size, dx, true, [to](std::size_t i) { return to[i]; });
+    const float* const kernel = turned_kernel(p, w);
+    const std::size_t size = s_.in.size();
+    float* const inputs = add ? scratch<Use::parts>(n * size) : dx;
+    each_task(static_cast<int>(p.parts.size()), work(n), [&](int i) {
+      const Part& part = p.parts[i];
+      float* const to = inputs + part.first_sample * size;
+      part(to, dy + part.first_sample * s_.out.size(), kernel);
+      if (!add) return;
+      const OneThread one;
+      put(part.samples * size, dx + part.first_sample * size, true, [to](std::size_t k) { return to[k]; });
+    });
   }
 
   void weight_gradient(int n, const float* x, const float* dy, float* dw) override {
-    const OwnThreads own;
     Product& p = product(Kind::weights, n);
-    bind(p.x, x);
-    bind(p.y, dy);
-    const std::size_t size = p.kernel.get_desc().get_size() / sizeof(float);
-    float* const to = scratch(size);
-    bind(p.kernel, to);
-    p.primitive.execute(stream(), p.arguments);
-    if (p.turns) p.turn.execute(stream(), p.turn_arguments);
-    put(size, dw, true, [to](std::size_t i) { return to[i]; });
+    const int parts = static_cast<int>(p.parts.size());
+    float* const sums = scratch<Use::turned>(p.turned_size * p.parts.size());
+    float* const outputs = p.by_channels ? scratch<Use::parts>(n * s_.out.size()) : nullptr;
+    each_task(parts, work(n), [&](int i) {
+      const Part& part = p.parts[i];
+      float* const sum = sums + i * p.turned_size;
+      if (p.by_channels) {
+        float* const out = outputs + static_cast<std::size_t>(part.first_channel) * pixels(n);
+        take_channels(part, n, dy, out);
+        part(x, out, sum);
+        part.turn(sum, dw + part.first_channel * window());
+      } else {
+        part(x + part.first_sample * s_.in.size(), dy + part.first_sample * s_.out.size(), sum);
+      }
+    });
+    if (p.by_channels) return;
+    for (int i = 1; i < parts; ++i)
+      put(p.turned_size, sums, true, [from = sums + i * p.turned_size](std::size_t k) { return from[k]; });
+    p.turn(sums, dw);
   }
 
  private:
-  enum class Kind { forward, forward_add, data, weights };
-
-  static dnnl::stream& stream() {
-    thread_local dnnl::stream own(engine());
-    return own;
-  }
-  static float* scratch(std::size_t size) {
-    thread_local std::vector<float> memory;
-    if (memory.size() < size) memory.resize(size);
-    return memory.data();
+  std::size_t window() const { return static_cast<std::size_t>(s_.kernel_h) * s_.kernel_w * s_.in.c; }
+  std::size_t pixels(int n) const { return static_cast<std::size_t>(n) * s_.out.h * s_.out.w; }
+  double work(int n) const {  // multiplications are done 16 at a time
+    return static_cast<double>(pixels(n)) * static_cast<double>(window()) * s_.out.c / 16;
   }
 
-  /// The calling thread's own, for the number of threads that OpenMP has for it.
+  void copy_channels(const Part& part, int n, bool add, const float* from, float* y) const {
+    for (std::size_t r = 0; r < pixels(n); ++r) {
+      float* const to = y + r * s_.out.c + part.first_channel;
+      const float* const source = from + r * part.channels;
+#pragma GCC ivdep
+      for (int k = 0; k < part.channels; ++k) to[k] = (add ? to[k] : 0.0F) + source[k];
+    }
+  }
+  void take_channels(const Part& part, int n, const float* dy, float* to) const {
+    for (std::size_t r = 0; r < pixels(n); ++r)
+      std::copy_n(dy + r * s_.out.c + part.first_channel, part.channels, to + r * part.channels);
+  }
+
+  static const float* turned_kernel(const Product& p, const float* w) {
+    if (p.turned_size == 0) return w;
+    float* const turned = scratch<Use::turned>(p.turned_size);
+    p.turn(w, turned);
+    return turned;
+  }
+
+  /// The calling thread's own, for the number of threads that OpenMP has for it: turns are made for that
+  /// number, and just move numbers, whoever moves them.
   Product& product(Kind kind, int n) {
-    const auto key = std::tuple(std::this_thread::get_id(), kind, n, omp_get_max_threads());
+    const int threads = omp_in_parallel() != 0 ? 1 : omp_get_max_threads();
+    const auto key = std::tuple(std::this_thread::get_id(), kind, n, threads);
     const std::lock_guard lock(mutex_);
     const auto found = products_.find(key);
     if (found != products_.end()) return found->second;
@@ -123,69 +215,106 @@ class OneDnn final : public ConvolutionKernels<float> {
   }
 
   Product make(Kind kind, int n) const {
-    using Tag = memory::format_tag;
-    constexpr auto kFloat = memory::data_type::f32;
-    const memory::desc x({n, size_.in.c, size_.in.h, size_.in.w}, kFloat, Tag::nhwc);
-    const memory::desc y({n, size_.out.c, size_.out.h, size_.out.w}, kFloat, Tag::nhwc);
-    const memory::dims kernel = {size_.out.c, size_.in.c, size_.kernel_h, size_.kernel_w};
-    const memory::desc own(kernel, kFloat, Tag::ohwi);
-    const memory::desc any(kernel, kFloat, Tag::any);
-    const memory::dims stride = {size_.stride, size_.stride};
-    const memory::dims before = {size_.pad, size_.pad};
-    // What the last window needs beyond the image, not what the padding offers.
-    const auto after = [&](int in, int out, int window) -> memory::dim {
-      return (out - 1) * size_.stride + window - in - size_.pad;
-    };
-    const memory::dims behind = {after(size_.in.h, size_.out.h, size_.kernel_h),
-                                 after(size_.in.w, size_.out.w, size_.kernel_w)};
-    constexpr auto kDirect = dnnl::algorithm::convolution_direct;
-    dnnl::primitive_attr adding;
-    if (kind == Kind::forward_add) {
-      dnnl::post_ops ops;
-      ops.append_sum(1.0F);
-      adding.set_post_ops(ops);
+    constexpr int kChannels = 64;  // of a part by channels
+    constexpr int kPixels = 1024;  // of a part's gradient of the kernel
+    constexpr int kMost = 8;
+    constexpr double kWork = 1e5;  // of a part
+    const auto all_pixels = static_cast<double>(pixels(n));
+    double parts = std::min({work(n) / kWork, static_cast<double>(n), static_cast<double>(kMost)});
+    if (kind == Kind::weights) parts = std::min(parts, all_pixels / kPixels);
+    Product p{};
+    p.by_channels =
+        kind != Kind::data && s_.out.c % kChannels == 0 && s_.out.c > kChannels && all_pixels < 4 * kPixels;
+    if (p.by_channels) {
+      for (int first = 0; first < s_.out.c; first += kChannels) p.parts.push_back({0, n, first, kChannels});
+    } else {
+      const int count = std::max(1, static_cast<int>(parts));
+      for (int i = 0; i < count; ++i) {
+        const auto first = static_cast<int>(first_of(i, count, static_cast<std::size_t>(n)));
+        const auto last = static_cast<int>(first_of(i + 1, count, static_cast<std::size_t>(n)));
+        p.parts.push_back({first, last - first, 0, s_.out.c});
+      }
     }
-    const dnnl::convolution_forward::primitive_desc forward(
-        {dnnl::prop_kind::forward_training, kDirect, x, any, y, stride, before, behind}, adding, engine());
-
-    Product p;
     memory::desc turned;
-    if (kind == Kind::data) {
-      const dnnl::convolution_backward_data::primitive_desc data({kDirect, x, any, y, stride, before, behind},
-                                                                 engine(), forward);
-      p.primitive = dnnl::convolution_backward_data(data);
-      turned = data.weights_desc();
-    } else if (kind == Kind::weights) {
-      const dnnl::convolution_backward_weights::primitive_desc weights(
-          {kDirect, x, any, y, stride, before, behind}, engine(), forward);
-      p.primitive = dnnl::convolution_backward_weights(weights);
-      turned = weights.diff_weights_desc();
-    } else {
-      p.primitive = dnnl::convolution_forward(forward);
-      turned = forward.weights_desc();
+    {
+      const OneThread one;
+      for (Part& part : p.parts) turned = make(kind, part);
     }
-    p.x = unbound(x);
-    p.y = unbound(y);
-    p.kernel = unbound(own);
-    p.turns = turned != own;
-    p.turned = p.turns ? memory(turned, engine()) : p.kernel;
-    if (p.turns) {
-      const bool from_own = kind != Kind::weights;
-      p.turn = from_own ? dnnl::reorder(p.kernel, p.turned) : dnnl::reorder(p.turned, p.kernel);
-      p.turn_arguments = {{DNNL_ARG_FROM, from_own ? p.kernel : p.turned},
-                          {DNNL_ARG_TO, from_own ? p.turned : p.kernel}};
-    }
-    if (kind == Kind::data) {
-      p.arguments = {{DNNL_ARG_DIFF_DST, p.y}, {DNNL_ARG_WEIGHTS, p.turned}, {DNNL_ARG_DIFF_SRC, p.x}};
-    } else if (kind == Kind::weights) {
-      p.arguments = {{DNNL_ARG_SRC, p.x}, {DNNL_ARG_DIFF_DST, p.y}, {DNNL_ARG_DIFF_WEIGHTS, p.turned}};
+    const memory::desc own(kernel_dims(p.parts[0].channels), memory::data_type::f32,
+                           memory::format_tag::ohwi);
+    const bool gradient = kind == Kind::weights;
+    p.turned_size = gradient || p.by_channels || turned != own ? floats(turned) : 0;
+    if (p.turned_size == 0) return p;
+    const auto turn = [&] { return gradient ? Turn(turned, own, true) : Turn(own, turned, false); };
+    if (p.by_channels) {
+      const OneThread one;
+      for (Part& part : p.parts) part.turn = turn();
     } else {
-      p.arguments = {{DNNL_ARG_SRC, p.x}, {DNNL_ARG_WEIGHTS, p.turned}, {DNNL_ARG_DST, p.y}};
+      p.turn = turn();
     }
     return p;
   }
 
-  ConvolutionSize size_;
+  memory::dims kernel_dims(int channels) const {
+    return {channels, s_.in.c, s_.kernel_h, s_.kernel_w};
+  }
+
+  /// Makes the primitive of a part; the layout that it wants of its kernel.
+  memory::desc make(Kind kind, Part& p) const {
+    using Tag = memory::format_tag;
+    constexpr auto kFloat = memory::data_type::f32;
+    const memory::desc x({p.samples, s_.in.c, s_.in.h, s_.in.w}, kFloat, Tag::nhwc);
+    const memory::desc y({p.samples, p.channels, s_.out.h, s_.out.w}, kFloat, Tag::nhwc);
+    const memory::desc any(kernel_dims(p.channels), kFloat, Tag::any);
+    const memory::dims stride = {s_.stride, s_.stride};
+    const memory::dims before = {s_.pad, s_.pad};
+    // What the last window needs beyond the image, not what the padding offers.
+    const auto after = [&](int in, int out, int size) -> memory::dim {
+      return (out - 1) * s_.stride + size - in - s_.pad;
+    };
+    const memory::dims behind = {after(s_.in.h, s_.out.h, s_.kernel_h),
+                                 after(s_.in.w, s_.out.w, s_.kernel_w)};
+    constexpr auto kDirect = dnnl::algorithm::convolution_direct;
+    dnnl::primitive_attr attributes;
+    attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+    if (kind == Kind::forward_add && p.channels == s_.out.c) {
+      dnnl::post_ops ops;
+      ops.append_sum(1.0F);
+      attributes.set_post_ops(ops);
+    }
+    const dnnl::convolution_forward::primitive_desc forward(
+        {dnnl::prop_kind::forward_training, kDirect, x, any, y, stride, before, behind}, attributes,
+        engine());
+    p.x = unbound(x);
+    p.y = unbound(y);
+    const auto finish = [&](const auto& descriptor, const memory::desc& kernel) {
+      p.kernel = unbound(kernel);
+      p.scratchpad = unbound(descriptor.scratchpad_desc());
+      return kernel;
+    };
+    memory::desc kernel;
+    if (kind == Kind::data) {
+      const dnnl::convolution_backward_data::primitive_desc data({kDirect, x, any, y, stride, before, behind},
+                                                                 attributes, engine(), forward);
+      p.primitive = dnnl::convolution_backward_data(data);
+      kernel = finish(data, data.weights_desc());
+      p.arguments = {{DNNL_ARG_DIFF_DST, p.y}, {DNNL_ARG_WEIGHTS, p.kernel}, {DNNL_ARG_DIFF_SRC, p.x}};
+    } else if (kind == Kind::weights) {
+      const dnnl::convolution_backward_weights::primitive_desc weights(
+          {kDirect, x, any, y, stride, before, behind}, attributes, engine(), forward);
+      p.primitive = dnnl::convolution_backward_weights(weights);
+      kernel = finish(weights, weights.diff_weights_desc());
+      p.arguments = {{DNNL_ARG_SRC, p.x}, {DNNL_ARG_DIFF_DST, p.y}, {DNNL_ARG_DIFF_WEIGHTS, p.kernel}};
+    } else {
+      p.primitive = dnnl::convolution_forward(forward);
+      kernel = finish(forward, forward.weights_desc());
+      p.arguments = {{DNNL_ARG_SRC, p.x}, {DNNL_ARG_WEIGHTS, p.kernel}, {DNNL_ARG_DST, p.y}};
+    }
+    p.arguments.insert({DNNL_ARG_SCRATCHPAD, p.scratchpad});
+    return kernel;
+  }
+
+  ConvolutionSize s_;
   std::mutex mutex_;
   std::map<std::tuple<std::thread::id, Kind, int, int>, Product> products_;
 };

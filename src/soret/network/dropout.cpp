@@ -30,15 +30,18 @@ void Dropout<T>::forward(const Values<T>& v, const Mode& mode, const T* /*state*
     const auto threshold = static_cast<std::uint32_t>(std::min(std::ldexp(rate_, 32), 4294967295.0));
     const T scale = static_cast<T>(1 / (1 - rate_));
     const std::uint64_t blocks = (units + 3) / 4;
-    for (int i = 0; i < v.n; ++i) {
-      T* const factor = v.kept + i * units;
-      for (std::uint64_t b = 0; b < blocks; ++b) {
-        const auto block = stream.block((mode.first_sample + static_cast<std::uint64_t>(i)) * blocks + b);
-        const std::uint32_t words[4] = {block.x, block.y, block.z, block.w};
-        for (std::size_t u = 4 * b; u < std::min<std::size_t>(units, 4 * b + 4); ++u)
-          factor[u] = words[u % 4] < threshold ? T{} : scale;
+    const double work = 10.0 * static_cast<double>(units);
+    each_run(static_cast<std::size_t>(v.n), work, [&](std::size_t first, std::size_t last) {
+      for (std::size_t i = first; i < last; ++i) {
+        T* const factor = v.kept + i * units;
+        for (std::uint64_t b = 0; b < blocks; ++b) {
+          const auto block = stream.block((mode.first_sample + i) * blocks + b);
+          const std::uint32_t words[4] = {block.x, block.y, block.z, block.w};
+          for (std::size_t u = 4 * b; u < std::min<std::size_t>(units, 4 * b + 4); ++u)
+            factor[u] = words[u % 4] < threshold ? T{} : scale;
+        }
       }
-    }
+    });
   }
   put(v.n * units, v.y, false, [f = v.kept, x = v.x](std::size_t i) { return f[i] * x[i]; });
 }
@@ -46,7 +49,7 @@ void Dropout<T>::forward(const Values<T>& v, const Mode& mode, const T* /*state*
 template <class T>
 void Dropout<T>::backward(const Values<T>& v, const Gradients<T>& g) const {
   if (!g.x) return;
-  for (std::size_t i = 0; i < v.n * shape_.size(); ++i) g.x[i] = (g.add ? g.x[i] : T{}) + v.kept[i] * g.y[i];
+  put(v.n * shape_.size(), g.x, g.add, [f = v.kept, dy = g.y](std::size_t i) { return f[i] * dy[i]; });
 }
 
 template <class T>

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <cstddef>
+#include "soret/network/parallel.hpp"
 
 /// Loops over units whose turns do not depend on each other, which the compiler cannot see.
 namespace soret::network {
@@ -8,13 +8,15 @@ namespace soret::network {
 /// out[i] = f(i), or out[i] += f(i) if `add`, for i < size. f does not read out.
 template <class T, class F>
 void put(std::size_t size, T* out, bool add, F f) {
-  if (add) {
+  each_run(size, 1, [=](std::size_t first, std::size_t last) {
+    if (add) {
 #pragma GCC ivdep
-    for (std::size_t i = 0; i < size; ++i) out[i] = out[i] + f(i);
-  } else {
+      for (std::size_t i = first; i < last; ++i) out[i] = out[i] + f(i);
+    } else {
 #pragma GCC ivdep
-    for (std::size_t i = 0; i < size; ++i) out[i] = f(i);
-  }
+      for (std::size_t i = first; i < last; ++i) out[i] = f(i);
+    }
+  });
 }
 
 /// Sum of f(i), i < size, as sixteen interleaved sums: a single one would wait for every addition. What f

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "soret/base/error.hpp"
+#include "soret/network/elementwise.hpp"
 
 namespace soret::network {
 
@@ -39,76 +40,88 @@ typename Pooling<T>::Window Pooling<T>::window(int i, int j) const {
 }
 
 template <class T>
-void Pooling<T>::forward(const Values<T>& v, const Mode& /*mode*/, const T* /*state*/) const {
-  if (kind_ == PoolingKind::max) {
-    std::size_t at = 0;
-    for (int n = 0; n < v.n; ++n) {
-      const T* const image = v.x + n * in_.size();
-      for (int i = 0; i < out_.h; ++i) {
-        for (int j = 0; j < out_.w; ++j) {
-          const Window w = window(i, j);
-          for (int k = 0; k < in_.c; ++k, ++at) {
-            int best = (w.top * in_.w + w.left) * in_.c + k;
-            for (int row = w.top; row < w.bottom; ++row) {
-              for (int column = w.left; column < w.right; ++column) {
-                const int here = (row * in_.w + column) * in_.c + k;
-                if (image[here] > image[best]) best = here;
-              }
-            }
-            v.kept[at] = static_cast<T>(best);  // exact: an image has fewer than 2^24 values
-          }
-        }
-      }
+template <class F>
+void Pooling<T>::each_window(int n, F f) const {
+  const double work = static_cast<double>(out_.size()) * window_h_ * window_w_;
+  each_run(static_cast<std::size_t>(n), work, [&](std::size_t first, std::size_t last) {
+    for (std::size_t s = first; s < last; ++s) {
+      std::size_t at = s * out_.size();
+      for (int i = 0; i < out_.h; ++i)
+        for (int j = 0; j < out_.w; ++j, at += static_cast<std::size_t>(out_.c)) f(s, window(i, j), at);
     }
+  });
+}
+
+template <class T>
+template <class F>
+void Pooling<T>::each_pixel(const Window& w, F f) const {
+  for (int row = w.top; row < w.bottom; ++row)
+    for (int column = w.left; column < w.right; ++column) f((row * in_.w + column) * in_.c);
+}
+
+template <class T>
+void Pooling<T>::forward(const Values<T>& v, const Mode& /*mode*/, const T* /*state*/) const {
+  if (kind_ == PoolingKind::average) {
+    gather(v.n, v.kept, v.x, v.y);
+    return;
   }
-  gather(v.n, v.kept, v.x, v.y);
+  each_window(v.n, [&](std::size_t s, const Window& w, std::size_t at) {
+    const T* const image = v.x + s * in_.size();
+    T* const best = v.y + at;
+    T* const place = v.kept + at;  // whole numbers, exact: an image has fewer than 2^24 values
+    const int start = (w.top * in_.w + w.left) * in_.c;
+    std::copy_n(image + start, in_.c, best);
+    for (int k = 0; k < in_.c; ++k) place[k] = static_cast<T>(start + k);
+    each_pixel(w, [=, channels = in_.c](int pixel) {
+#pragma GCC ivdep
+      for (int k = 0; k < channels; ++k) {
+        const T x = image[pixel + k];
+        const bool better = x > best[k];
+        best[k] = better ? x : best[k];
+        place[k] = better ? static_cast<T>(pixel + k) : place[k];
+      }
+    });
+  });
 }
 
 template <class T>
 void Pooling<T>::gather(int n, const T* kept, const T* x, T* y) const {
-  std::size_t at = 0;
-  for (int s = 0; s < n; ++s) {
+  const int channels = in_.c;
+  each_window(n, [&](std::size_t s, const Window& w, std::size_t at) {
     const T* const image = x + s * in_.size();
-    for (int i = 0; i < out_.h; ++i) {
-      for (int j = 0; j < out_.w; ++j) {
-        if (kind_ == PoolingKind::max) {
-          for (int k = 0; k < in_.c; ++k, ++at) y[at] = image[static_cast<int>(kept[at])];
-          continue;
-        }
-        const Window w = window(i, j);
-        std::fill_n(y + at, in_.c, T{});
-        for (int row = w.top; row < w.bottom; ++row)
-          for (int column = w.left; column < w.right; ++column)
-            for (int k = 0; k < in_.c; ++k) y[at + k] += image[(row * in_.w + column) * in_.c + k];
-        const T share = T{1} / static_cast<T>((w.bottom - w.top) * (w.right - w.left));
-        for (int k = 0; k < in_.c; ++k) y[at + k] *= share;
-        at += in_.c;
-      }
+    T* const out = y + at;
+    if (kind_ == PoolingKind::max) {
+      for (int k = 0; k < channels; ++k) out[k] = image[static_cast<int>(kept[at + k])];
+      return;
     }
-  }
+    std::fill_n(out, channels, T{});
+    each_pixel(w, [=](int pixel) {
+#pragma GCC ivdep
+      for (int k = 0; k < channels; ++k) out[k] += image[pixel + k];
+    });
+    const T share = T{1} / static_cast<T>((w.bottom - w.top) * (w.right - w.left));
+    for (int k = 0; k < channels; ++k) out[k] *= share;
+  });
 }
 
+// Windows may overlap, but those of different samples do not.
 template <class T>
 void Pooling<T>::scatter(int n, const T* kept, const T* dy, T* dx, bool add) const {
-  if (!add) std::fill_n(dx, n * in_.size(), T{});
-  std::size_t at = 0;
-  for (int s = 0; s < n; ++s) {
+  const int channels = in_.c;
+  if (!add) put(n * in_.size(), dx, false, [](std::size_t) { return T{}; });
+  each_window(n, [&](std::size_t s, const Window& w, std::size_t at) {
     T* const image = dx + s * in_.size();
-    for (int i = 0; i < out_.h; ++i) {
-      for (int j = 0; j < out_.w; ++j) {
-        if (kind_ == PoolingKind::max) {
-          for (int k = 0; k < in_.c; ++k, ++at) image[static_cast<int>(kept[at])] += dy[at];
-          continue;
-        }
-        const Window w = window(i, j);
-        const T share = T{1} / static_cast<T>((w.bottom - w.top) * (w.right - w.left));
-        for (int row = w.top; row < w.bottom; ++row)
-          for (int column = w.left; column < w.right; ++column)
-            for (int k = 0; k < in_.c; ++k) image[(row * in_.w + column) * in_.c + k] += share * dy[at + k];
-        at += in_.c;
-      }
+    const T* const from = dy + at;
+    if (kind_ == PoolingKind::max) {
+      for (int k = 0; k < channels; ++k) image[static_cast<int>(kept[at + k])] += from[k];
+      return;
     }
-  }
+    const T share = T{1} / static_cast<T>((w.bottom - w.top) * (w.right - w.left));
+    each_pixel(w, [=](int pixel) {
+#pragma GCC ivdep
+      for (int k = 0; k < channels; ++k) image[pixel + k] += share * from[k];
+    });
+  });
 }
 
 template <class T>
@@ -121,7 +134,7 @@ void Pooling<T>::forward_tangent(const Values<T>& v, const Tangents<T>& t) const
   if (t.x) {
     gather(v.n, v.kept, t.x, t.y);
   } else {
-    std::fill_n(t.y, v.n * out_.size(), T{});
+    put(v.n * out_.size(), t.y, false, [](std::size_t) { return T{}; });
   }
 }
 

@@ -32,6 +32,12 @@ class Pooling final : public Layer<T> {
     int top, bottom, left, right;
   };
   Window window(int i, int j) const;
+  /// Calls f(sample, window, place of its first output).
+  template <class F>
+  void each_window(int n, F f) const;
+  /// Calls f(place of its first channel in the image).
+  template <class F>
+  void each_pixel(const Window& w, F f) const;
   /// The linear map that forward amounts to at its choice of places, and its transpose.
   void gather(int n, const T* kept, const T* x, T* y) const;
   void scatter(int n, const T* kept, const T* dy, T* dx, bool add) const;

@@ -3,34 +3,39 @@
 #include <omp.h>
 
 #include <algorithm>
-#include <exception>
 
 #include "soret/network/elementwise.hpp"
 
 namespace soret::training {
 
+using network::each_task;
 using network::Mode;
 using network::Network;
+using network::put;
 using network::Targets;
+
+namespace {
+
+constexpr double kAlways = 1e9;  ///< work that is worth waking all threads
+
+}  // namespace
 
 template <class T>
 BatchGradient<T>::BatchGradient(const Network<T>& network, network::HeadKind head, int chunk)
-    : network_(network),
-      head_(head),
-      chunk_(chunk),
-      workers_(static_cast<std::size_t>(omp_get_max_threads())) {}
+    : network_(network), head_(head), chunk_(chunk) {}
 
 template <class T>
-typename BatchGradient<T>::Worker& BatchGradient<T>::worker() {
-  auto& mine = workers_[static_cast<std::size_t>(omp_get_thread_num())];
-  if (!mine)
-    mine.reset(new Worker{network::Pass<T>(network_, chunk_), std::vector<T>(network_.parameter_count())});
-  return *mine;
+int BatchGradient<T>::chunks_abreast(int chunks) {
+  const int threads = omp_in_parallel() != 0 ? 1 : omp_get_max_threads();
+  const int abreast = chunks >= threads ? threads : 1;
+  while (static_cast<int>(workers_.size()) < abreast) workers_.emplace_back(network_, chunk_);
+  return abreast;
 }
 
 template <class T>
 network::Pass<T>& BatchGradient<T>::pass() {
-  return worker().pass;
+  chunks_abreast(1);
+  return workers_.front().pass;
 }
 
 template <class T>
@@ -41,43 +46,42 @@ Targets<T> BatchGradient<T>::targets_from(const Targets<T>& all, int first) cons
   return part;
 }
 
+// As many chunks as there are threads at a time, one each, or, where chunks are fewer than threads, one after
+// the other with all threads inside. The order in which their gradients are added is the same.
 template <class T>
 double BatchGradient<T>::operator()(int n, const T* x, const Targets<T>& targets,
                                     std::span<const T> parameters, std::span<T> state, const Mode& mode,
                                     std::span<T> gradient) {
   const int chunks = (n + chunk_ - 1) / chunk_;
   const bool moves = mode.batch_statistics && !state.empty();
+  const int abreast = chunks_abreast(chunks);
   double loss = 0;
-  std::exception_ptr failure;
-  std::ranges::fill(gradient, T{});
-#pragma omp parallel for ordered schedule(static, 1) if (chunks > 1)
-  for (int c = 0; c < chunks; ++c) {
-    const int first = c * chunk_;
-    const int count = std::min(chunk_, n - first);
-    double part = 0;
-    Worker* mine = nullptr;
-    try {
-      mine = &worker();
-      std::ranges::fill(mine->gradient, T{});
+  for (int begin = 0; begin < chunks; begin += abreast) {
+    const int count = std::min(abreast, chunks - begin);
+    each_task(count, kAlways, [&](int k) {
+      const int first = (begin + k) * chunk_;
+      const int samples = std::min(chunk_, n - first);
+      Worker& mine = workers_[k];
+      if (chunks > 1) mine.gradient.resize(gradient.size());
+      T* const own = chunks == 1 ? gradient.data() : mine.gradient.data();
+      put(gradient.size(), own, false, [](std::size_t) { return T{}; });
       Mode here = mode;
       here.first_sample += static_cast<std::uint64_t>(first);
-      part = network::gradient(network_, head_, mine->pass, count, x + first * network_.input().size(),
-                               targets_from(targets, first), 1.0 / n, parameters.data(), state.data(), here,
-                               mine->gradient.data());
-    } catch (...) {  // must not leave the parallel region
-#pragma omp critical
-      failure = std::current_exception();
-      mine = nullptr;
+      mine.loss = network::gradient(network_, head_, mine.pass, samples, x + first * network_.input().size(),
+                                    targets_from(targets, first), 1.0 / n, parameters.data(), state.data(),
+                                    here, own);
+    });
+    for (int k = 0; k < count; ++k) {
+      loss += workers_[k].loss;
+      if (moves) network_.update_state(workers_[k].pass, state.data());
     }
-#pragma omp ordered
-    if (mine) {
-      loss += part;
-      network::put(gradient.size(), gradient.data(), true,
-                   [from = mine->gradient.data()](std::size_t i) { return from[i]; });
-      if (moves) network_.update_state(mine->pass, state.data());
-    }
+    if (chunks == 1) continue;
+    put(gradient.size(), gradient.data(), false, [&, to = gradient.data()](std::size_t i) {
+      T sum = begin == 0 ? T{} : to[i];
+      for (int k = 0; k < count; ++k) sum += workers_[k].gradient[i];
+      return sum;
+    });
   }
-  if (failure) std::rethrow_exception(failure);
   return loss;
 }
 
@@ -87,21 +91,24 @@ typename BatchGradient<T>::Evaluation BatchGradient<T>::evaluate(int n, const T*
                                                                  std::span<const T> state) {
   const int chunks = (n + chunk_ - 1) / chunk_;
   const int classes = static_cast<int>(network_.output().size());
+  const int abreast = chunks_abreast(chunks);
   Evaluation total;
-#pragma omp parallel for ordered schedule(static, 1) if (chunks > 1)
-  for (int c = 0; c < chunks; ++c) {
-    const int first = c * chunk_;
-    const int count = std::min(chunk_, n - first);
-    const Mode mode{.batch_statistics = false, .dropout = false};
-    const Targets<T> part = targets_from(targets, first);
-    const T* const z = network_.forward(worker().pass, count, x + first * network_.input().size(),
-                                        parameters.data(), state.data(), mode);
-    const double loss = network::evaluate(head_, count, classes, z, part, 1.0 / n, static_cast<T*>(nullptr));
-    const int correct = part.labels ? network::correct(head_, count, classes, z, part.labels) : 0;
-#pragma omp ordered
-    {
-      total.loss += loss;
-      total.correct += correct;
+  for (int begin = 0; begin < chunks; begin += abreast) {
+    const int count = std::min(abreast, chunks - begin);
+    each_task(count, kAlways, [&](int k) {
+      const int first = (begin + k) * chunk_;
+      const int samples = std::min(chunk_, n - first);
+      const Mode mode{.batch_statistics = false, .dropout = false};
+      const Targets<T> part = targets_from(targets, first);
+      Worker& mine = workers_[k];
+      const T* const z = network_.forward(mine.pass, samples, x + first * network_.input().size(),
+                                          parameters.data(), state.data(), mode);
+      mine.loss = network::evaluate(head_, samples, classes, z, part, 1.0 / n, static_cast<T*>(nullptr));
+      mine.correct = part.labels ? network::correct(head_, samples, classes, z, part.labels) : 0;
+    });
+    for (int k = 0; k < count; ++k) {
+      total.loss += workers_[k].loss;
+      total.correct += workers_[k].correct;
     }
   }
   return total;

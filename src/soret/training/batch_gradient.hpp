@@ -1,6 +1,6 @@
 #pragma once
 
-#include <memory>
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -8,8 +8,8 @@
 
 namespace soret::training {
 
-/// Gradients of batches, taken chunk by chunk: chunks go to threads, their gradients are added in order. So
-/// the numbers depend on the size of the chunks, never on the number of threads.
+/// Gradients of batches, taken chunk by chunk and added in order. So the numbers depend on the size of the
+/// chunks, never on the number of threads. One object serves one thread at a time.
 template <class T>
 class BatchGradient {
  public:
@@ -30,21 +30,26 @@ class BatchGradient {
   Evaluation evaluate(int n, const T* x, const network::Targets<T>& targets, std::span<const T> parameters,
                       std::span<const T> state);
 
-  /// The memory of the calling thread, for whatever else it computes between batches.
+  /// Memory for whatever else is computed between batches.
   network::Pass<T>& pass();
 
  private:
+  /// What one chunk needs and gives.
   struct Worker {
+    Worker(const network::Network<T>& network, int chunk) : pass(network, chunk) {}
     network::Pass<T> pass;
-    std::vector<T> gradient;
+    std::vector<T> gradient{};
+    double loss = 0;
+    std::int64_t correct = 0;
   };
-  Worker& worker();
+  /// How many chunks are computed at the same time; sees to it that there are as many workers.
+  int chunks_abreast(int chunks);
   network::Targets<T> targets_from(const network::Targets<T>& all, int first) const;
 
   const network::Network<T>& network_;
   network::HeadKind head_;
   int chunk_;
-  std::vector<std::unique_ptr<Worker>> workers_;  ///< [thread]
+  std::vector<Worker> workers_{};
 };
 
 }  // namespace soret::training
