@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <exception>
 #include <mutex>
+#include <thread>
 
 #include "sims/train/derived.hpp"
 #include "sims/train/options.hpp"
@@ -133,41 +134,41 @@ class TrainExperiment : public Experiment {
   }
 
   /// As many runs at a time as there are threads; where there are fewer runs, each gets its share of threads
-  /// for the chunks of its batches.
+  /// to compute with. Threads of their own rather than OpenMP's, inside whose regions nothing goes parallel.
   void run_all(std::span<const WorkUnit> units, const std::atomic<bool>& stop,
                const std::function<void(const WorkUnit&, UnitResult&&)>& done) override {
     if (units.empty()) return;
-    const int together = static_cast<int>(std::min(units.size(), static_cast<std::size_t>(threads_)));
-    const int inside = std::max(1, threads_ / together);
-    const int levels = omp_get_max_active_levels();
-    omp_set_max_active_levels(2);
+    const auto together = std::min(units.size(), static_cast<std::size_t>(threads_));
+    const int inside = std::max(1, threads_ / static_cast<int>(together));
+    std::atomic<std::size_t> next = 0;
     std::mutex one_at_a_time;
     std::exception_ptr failure;
     std::atomic<bool> failed = false;
-#pragma omp parallel for schedule(dynamic, 1) num_threads(together)
-    for (std::size_t i = 0; i < units.size(); ++i) {
-      if (stop || failed) continue;
+    const auto work = [&] {
       omp_set_num_threads(inside);
-      try {
-        UnitResult result = run(units[i], stop);
-        const std::lock_guard lock(one_at_a_time);
-        if (failed) continue;
-        done(units[i], std::move(result));
-        if (!record_.keep_checkpoints) forget(units[i]);
-      } catch (const Stopped&) {
-      } catch (...) {
-        const std::lock_guard lock(one_at_a_time);
-        if (!failed.exchange(true)) failure = std::current_exception();
+      for (std::size_t i = next++; i < units.size() && !stop && !failed; i = next++) {
+        try {
+          UnitResult result = run(units[i], stop);
+          const std::lock_guard lock(one_at_a_time);
+          if (failed) return;
+          done(units[i], std::move(result));
+          if (!record_.keep_checkpoints) forget(units[i]);
+        } catch (const Stopped&) {
+        } catch (...) {
+          const std::lock_guard lock(one_at_a_time);
+          if (!failed.exchange(true)) failure = std::current_exception();
+        }
       }
+    };
+    {
+      std::vector<std::jthread> threads;
+      for (std::size_t k = 0; k < together; ++k) threads.emplace_back(work);
     }
-    omp_set_max_active_levels(levels);
     if (failure) std::rethrow_exception(failure);
     if (!stop && !record_.keep_checkpoints && !folder_.empty()) fs::remove_all(folder_);
   }
 
-  std::string backend() const override {
-    return "cpu";
-  }
+  std::string backend() const override { return "cpu"; }
   std::string device() const override {
     return fmt::format("{}, {} thread{}", cpu_name(), threads_, threads_ == 1 ? "" : "s");
   }
@@ -214,9 +215,7 @@ class TrainExperiment : public Experiment {
     for (std::uint32_t t = 0; t < unit.count; ++t)
       store::remove_checkpoint(checkpoint(unit.point, unit.first + t));
   }
-  static void note(const std::string& text) {
-    fmt::print(stderr, "note: {}\n", text);
-  }
+  static void note(const std::string& text) { fmt::print(stderr, "note: {}\n", text); }
 
   TrainRecord record_;
   int threads_;

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "soret/base/error.hpp"
+#include "soret/network/activation.hpp"
 #include "soret/network/batch_norm.hpp"
 #include "soret/network/convolution.hpp"
 #include "soret/network/dense.hpp"
@@ -177,6 +178,43 @@ TEST(Dropout, DropsByTheNumberOfTheSample) {
   EXPECT_THROW(Dropout<double>({1, 1, 3}, 1.0, 0), ConfigError);
 }
 
+TEST(Network, LayersFitTheNodeThatTheyRead) {
+  Network<double> network({5, 4, 2});
+  network.add("conv", std::make_unique<Convolution<double>>(network.input(), 3, 3, 1, 1, false), 0);
+  const auto message = [&](std::unique_ptr<Layer<double>> layer) -> std::string {
+    try {
+      network.add("next", std::move(layer), 1);
+    } catch (const ConfigError& error) {
+      return error.what();
+    }
+    return "accepted";
+  };
+  const Shape other{5, 4, 2};
+  const auto names_both =
+      AllOf(HasSubstr("next"), HasSubstr("conv"), HasSubstr("5 x 4 x 2"), HasSubstr("5 x 4 x 3"));
+  EXPECT_THAT(message(std::make_unique<Dense<double>>(other, 3, true)), names_both);
+  EXPECT_THAT(message(std::make_unique<Convolution<double>>(other, 3, 3, 1, 1, false)), names_both);
+  EXPECT_THAT(message(std::make_unique<BatchNorm<double>>(other, 0)), names_both);
+  EXPECT_THAT(message(std::make_unique<Activation<double>>(other, ActivationKind::relu)), names_both);
+  EXPECT_THAT(message(std::make_unique<Pooling<double>>(other, PoolingKind::max, 2, 2)), names_both);
+  EXPECT_THAT(message(std::make_unique<Dropout<double>>(other, 0.1, 0)), names_both);
+  EXPECT_EQ(network.last(), 1);
+  EXPECT_EQ(message(std::make_unique<Dense<double>>(network.shape(1), 3, true)), "accepted");
+}
+
+TEST(Network, RefusesSizesThatMakeNoSense) {
+  const Shape in{4, 4, 2};
+  EXPECT_THROW(Dense<double>(in, 0, true), ConfigError);
+  EXPECT_THROW(Convolution<double>(in, 0, 3, 1, 0, false), ConfigError);
+  EXPECT_THROW(Convolution<double>(in, 2, 0, 1, 0, false), ConfigError);
+  EXPECT_THROW(Convolution<double>(in, 2, 3, 0, 0, false), ConfigError);
+  EXPECT_THROW(Convolution<double>(in, 2, 3, 1, -1, false), ConfigError);
+  EXPECT_THROW(Pooling<double>(in, PoolingKind::max, 0, 1), ConfigError);
+  EXPECT_THROW(Pooling<double>(in, PoolingKind::max, 2, 0), ConfigError);
+  EXPECT_THROW(Pooling<double>(in, PoolingKind::max, 2, 1, -1), ConfigError);
+  EXPECT_THROW(BatchNorm<double>(in, -1), ConfigError);
+}
+
 TEST(Network, SumsNeedEqualShapes) {
   Network<double> network({1, 1, 3});
   const int a = network.add("narrow", std::make_unique<Dense<double>>(network.input(), 2, true), 0);
@@ -215,6 +253,45 @@ TEST(Head, ValuesAreThoseOfTheirFormulas) {
   EXPECT_NEAR(dz[1], -1 / (1 + std::exp(3.0)), 1e-15);
   EXPECT_EQ(correct(HeadKind::softmax, 2, 2, z.data(), labels.data()), 1);
   EXPECT_EQ(correct(HeadKind::logistic, 2, 1, margins.data(), labels.data()), 2);
+}
+
+TEST(Head, RefusesLabelsWithoutAnOutput) {
+  const auto message = [](HeadKind head, int classes,
+                          const std::vector<std::int32_t>& labels) -> std::string {
+    try {
+      check_labels(head, classes, labels);
+    } catch (const ConfigError& error) {
+      return error.what();
+    }
+    return "accepted";
+  };
+  EXPECT_THAT(message(HeadKind::softmax, 3, {0, 2, 3}),
+              AllOf(HasSubstr("sample 2"), HasSubstr("label 3"), HasSubstr("0 to 2")));
+  EXPECT_THAT(message(HeadKind::softmax, 3, {0, -1}), AllOf(HasSubstr("sample 1"), HasSubstr("label -1")));
+  EXPECT_THAT(message(HeadKind::logistic, 1, {1, 0, 2}), AllOf(HasSubstr("sample 2"), HasSubstr("0 to 1")));
+  EXPECT_EQ(message(HeadKind::softmax, 3, {0, 1, 2}), "accepted");
+  EXPECT_EQ(message(HeadKind::logistic, 1, {0, 1}), "accepted");
+  EXPECT_EQ(message(HeadKind::linear, 1, {7}), "accepted");
+}
+
+// Large classes, few and many: sums of sixteen and the rest; outputs far apart, where exponentials vanish.
+TEST(Head, SoftmaxIsThatOfItsFormula) {
+  for (const int classes : {1, 2, 15, 16, 17, 40, 1973}) {
+    std::vector<double> z = normals(classes, 4, 3.0);
+    if (classes > 2) z[1] = -200;
+    const std::vector<float> zf(z.begin(), z.end());
+    const std::vector<std::int32_t> labels = {classes / 2};
+    double sum = 0;
+    for (const float v : zf) sum += std::exp(static_cast<double>(v));
+    std::vector<float> dz(classes);
+    const double value =
+        evaluate(HeadKind::softmax, 1, classes, zf.data(), {labels.data(), nullptr, false}, 0.5, dz.data());
+    EXPECT_NEAR(value, 0.5 * (std::log(sum) - static_cast<double>(zf[labels[0]])), 1e-6 * (1 + value));
+    for (int k = 0; k < classes; ++k) {
+      const double p = std::exp(static_cast<double>(zf[k])) / sum;
+      EXPECT_NEAR(dz[k], 0.5 * (p - (k == labels[0] ? 1 : 0)), 5e-7);
+    }
+  }
 }
 
 }  // namespace

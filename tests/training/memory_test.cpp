@@ -98,23 +98,29 @@ Used taken(const Network<float>& net, int chunk, int threads) {
   constexpr int kEpoch = 3;  // batches of 8, 8 and 6
   const int before = omp_get_max_threads();
   omp_set_num_threads(threads);
-  std::vector<float> x(kSamples * net.input().size());
-  for (std::size_t i = 0; i < x.size(); ++i) x[i] = std::sin(0.37F * static_cast<float>(i));
-  std::vector<std::int32_t> labels(kSamples);
-  for (int i = 0; i < kSamples; ++i) labels[i] = i % 3;
+  data::Dataset waves{.name = "waves",
+                      .channels = net.input().c,
+                      .height = net.input().h,
+                      .width = net.input().w,
+                      .classes = 3,
+                      .images = std::vector<float>(kSamples * net.input().size()),
+                      .labels = std::vector<std::int32_t>(kSamples)};
+  for (std::size_t i = 0; i < waves.images.size(); ++i)
+    waves.images[i] = std::sin(0.37F * static_cast<float>(i));
+  for (int i = 0; i < kSamples; ++i) waves.labels[i] = i % 3;
   const Recipe recipe{.optimizer = {.kind = OptimizerKind::adam}, .schedule = {}, .batch_size = 8};
   auto state =
       initial_training_state(net, recipe, initial_parameters(net, network::Initialisation::he_normal, 1));
-  Trainer trainer(net, HeadKind::softmax, chunk, recipe, {x, labels}, state);
+  Trainer trainer(net, HeadKind::softmax, chunk, recipe, waves, state);
   network::Pass<float> pass(net, 8);
   std::vector<float> g(net.parameter_count());
   std::vector<float> product(net.parameter_count());
-  const network::Targets<float> targets{labels.data(), nullptr, false};
+  const network::Targets<float> targets{waves.labels.data(), nullptr, false};
   const auto epochs = [&](int count) {
     for (int k = 0; k < count * kEpoch; ++k) {
       trainer.step();
-      network::gradient(net, HeadKind::softmax, pass, 8, x.data(), targets, 0.125, state.parameters.data(),
-                        state.statistics.data(), {}, g.data());
+      network::gradient(net, HeadKind::softmax, pass, 8, waves.images.data(), targets, 0.125,
+                        state.parameters.data(), state.statistics.data(), {}, g.data());
       network::hessian_vector(net, HeadKind::softmax, pass, targets, 0.125, state.parameters.data(), g.data(),
                               product.data());
     }

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <random>
 
+#include "soret/base/error.hpp"
 #include "soret/network/initialise.hpp"
 #include "soret/network/models.hpp"
 
@@ -104,6 +105,27 @@ TEST(Trainer, TakesClassesForUnitVectors) {
   // z = (1, -1), z - e_1 = (1, -2): loss 5/2, gradient (1, -2) x (2, -1) and (1, -2)
   EXPECT_EQ(trainer.step(), 2.5);
   EXPECT_EQ(state.parameters, (std::vector<float>{0, 0.25F, 1, 0.5F, -0.25F, 0.5F}));
+}
+
+// Before the first step, by the number of the sample in the set.
+TEST(Trainer, RefusesLabelsWithoutAnOutput) {
+  auto clouds = three_clouds(40);
+  clouds.labels[17] = 3;
+  const auto net = small();
+  const Recipe recipe{.optimizer = {}, .schedule = {}, .batch_size = 8};
+  auto state =
+      initial_training_state(net, recipe, initial_parameters(net, network::Initialisation::he_normal, 1));
+  try {
+    const Trainer trainer(net, HeadKind::softmax, 4, recipe, clouds, state);
+    FAIL();
+  } catch (const ConfigError& error) {
+    EXPECT_NE(std::string(error.what()).find("sample 17 has label 3"), std::string::npos) << error.what();
+  }
+  BatchGradient<float> batch(net, HeadKind::softmax, 4);
+  std::vector<float> g(net.parameter_count());
+  const network::Targets<float> targets{clouds.labels.data() + 16, nullptr, false};
+  EXPECT_THROW(batch(2, clouds.images.data(), targets, state.parameters, {}, {}, g), ConfigError);
+  EXPECT_THROW(batch.evaluate(2, clouds.images.data(), targets, state.parameters, {}), ConfigError);
 }
 
 }  // namespace

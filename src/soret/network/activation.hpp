@@ -12,6 +12,7 @@ class Activation final : public Layer<T> {
  public:
   Activation(const Shape& input, ActivationKind kind) : shape_(input), kind_(kind) {}
 
+  const Shape& input() const override { return shape_; }
   const Shape& output() const override { return shape_; }
   ActivationKind kind() const { return kind_; }
   void forward(const Values<T>& v, const Mode& mode, const T* state) const override;

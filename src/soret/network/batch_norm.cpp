@@ -96,7 +96,11 @@ void moments(const Rows& rows, const T* x, T* mean, T* variance) {
 
 template <class T>
 BatchNorm<T>::BatchNorm(const Shape& input, int group, double momentum, double epsilon)
-    : shape_(input), group_(group), momentum_(momentum), epsilon_(epsilon) {}
+    : shape_(input), group_(group), momentum_(momentum), epsilon_(epsilon) {
+  if (group < 0)
+    throw ConfigError(
+        fmt::format("a batch-norm group of {} samples: it must be positive, or 0 for all", group));
+}
 
 template <class T>
 std::vector<Parameter> BatchNorm<T>::parameters() const {
@@ -139,7 +143,9 @@ void BatchNorm<T>::forward(const Values<T>& v, const Mode& mode, const T* state)
     const Statistics<T> s = statistics(v, channels, group);
     if (mode.batch_statistics) {
       if (rows.count() < 2)
-        throw ConfigError("batch normalisation of one value: take larger batches or batch-norm groups");
+        throw ConfigError(
+            "batch normalisation of one value: take larger batches or batch-norm groups, or a size of "
+            "the batch that leaves no last group of one sample");
       moments(rows, v.x, s.mean, s.variance);
     } else {
       std::copy_n(state, channels, s.mean);

@@ -12,9 +12,10 @@ namespace soret::network {
 template <class T>
 class BatchNorm final : public Layer<T> {
  public:
-  /// group = 0: all samples of the pass together.
+  /// group = 0: all samples of the pass together. Throws ConfigError for a negative one.
   BatchNorm(const Shape& input, int group, double momentum = 0.1, double epsilon = 1e-5);
 
+  const Shape& input() const override { return shape_; }
   const Shape& output() const override { return shape_; }
   std::vector<Parameter> parameters() const override;
   std::vector<Parameter> state() const override;

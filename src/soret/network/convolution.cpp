@@ -10,6 +10,12 @@ namespace soret::network {
 namespace {
 
 ConvolutionSize size_of(const Shape& in, int channels, int kernel, int stride, int pad) {
+  if (channels < 1 || kernel < 1 || stride < 1 || pad < 0) {
+    throw ConfigError(
+        fmt::format("a convolution of {} channels, kernel {}, stride {} and padding {}: channels, "
+                    "kernel and stride must be at least 1, padding at least 0",
+                    channels, kernel, stride, pad));
+  }
   if (kernel > in.h + 2 * pad || kernel > in.w + 2 * pad) {
     throw ConfigError(fmt::format("a kernel of {0} x {0} is larger than its input {1} with padding {2}",
                                   kernel, text(in), pad));

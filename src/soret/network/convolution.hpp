@@ -8,9 +8,10 @@ namespace soret::network {
 template <class T>
 class Convolution final : public Layer<T> {
  public:
-  /// Throws ConfigError if the kernel is larger than the padded input.
+  /// Throws ConfigError if the kernel is larger than the padded input, or for sizes that make no sense.
   Convolution(const Shape& input, int channels, int kernel, int stride, int pad, bool bias);
 
+  const Shape& input() const override { return size_.in; }
   const Shape& output() const override { return size_.out; }
   std::vector<Parameter> parameters() const override;
   void forward(const Values<T>& v, const Mode& mode, const T* state) const override;

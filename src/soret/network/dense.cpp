@@ -1,5 +1,8 @@
 #include "soret/network/dense.hpp"
 
+#include <fmt/format.h>
+
+#include "soret/base/error.hpp"
 #include "soret/network/bias.hpp"
 #include "soret/network/elementwise.hpp"
 #include "soret/network/gemm.hpp"
@@ -8,7 +11,10 @@ namespace soret::network {
 
 template <class T>
 Dense<T>::Dense(const Shape& input, int outputs, bool bias)
-    : inputs_(static_cast<int>(input.size())), output_{1, 1, outputs}, bias_(bias) {}
+    : input_(input), output_{1, 1, outputs}, inputs_(static_cast<int>(input.size())), bias_(bias) {
+  if (outputs < 1)
+    throw ConfigError(fmt::format("a dense layer of {} outputs: it needs at least 1", outputs));
+}
 
 template <class T>
 std::vector<Parameter> Dense<T>::parameters() const {

@@ -8,8 +8,10 @@ namespace soret::network {
 template <class T>
 class Dense final : public Layer<T> {
  public:
+  /// Throws ConfigError unless outputs > 0.
   Dense(const Shape& input, int outputs, bool bias);
 
+  const Shape& input() const override { return input_; }
   const Shape& output() const override { return output_; }
   std::vector<Parameter> parameters() const override;
   void forward(const Values<T>& v, const Mode& mode, const T* state) const override;
@@ -22,8 +24,8 @@ class Dense final : public Layer<T> {
  private:
   std::size_t weights() const { return static_cast<std::size_t>(inputs_) * output_.c; }
 
+  Shape input_, output_;
   int inputs_;
-  Shape output_;
   bool bias_;
 };
 

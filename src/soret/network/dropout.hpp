@@ -14,6 +14,7 @@ class Dropout final : public Layer<T> {
   /// `layer` tells the dropout layers of a network apart. Throws ConfigError unless 0 <= rate < 1.
   Dropout(const Shape& input, double rate, std::uint32_t layer);
 
+  const Shape& input() const override { return shape_; }
   const Shape& output() const override { return shape_; }
   std::size_t kept(int n) const override { return n * shape_.size(); }
   void forward(const Values<T>& v, const Mode& mode, const T* state) const override;

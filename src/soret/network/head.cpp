@@ -1,9 +1,12 @@
 #include "soret/network/head.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 
+#include "soret/base/error.hpp"
 #include "soret/base/math.hpp"
 #include "soret/network/parallel.hpp"
 
@@ -129,6 +132,16 @@ void evaluate_sample_tangent(HeadKind head, int classes, const T* z, T w, const 
 constexpr double kWorkPerClass = 4;
 
 }  // namespace
+
+void check_labels(HeadKind head, int classes, std::span<const std::int32_t> labels) {
+  if (head != HeadKind::softmax && head != HeadKind::logistic) return;
+  const std::int32_t count = head == HeadKind::softmax ? classes : 2;
+  const auto wrong =
+      std::ranges::find_if(labels, [=](std::int32_t label) { return label < 0 || label >= count; });
+  if (wrong == labels.end()) return;
+  throw ConfigError(fmt::format("sample {} has label {}, but the network tells {} classes apart: 0 to {}",
+                                wrong - labels.begin(), *wrong, count, count - 1));
+}
 
 template <class T>
 double evaluate(HeadKind head, int n, int classes, const T* z, const Targets<T>& targets, double weight,

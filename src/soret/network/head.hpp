@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 /// Scalars of a network's outputs z[sample][class].
 namespace soret::network {
@@ -20,8 +21,12 @@ struct Targets {
   bool shared = false;                   ///< the same values for every sample
 };
 
+/// Throws ConfigError, naming the sample and its label, unless the head can do with all labels where a
+/// network has `classes` outputs.
+void check_labels(HeadKind head, int classes, std::span<const std::int32_t> labels);
+
 /// weight * sum over samples of the scalar, and dz = its derivative (nullptr: not wanted). The mean has
-/// weight 1/n.
+/// weight 1/n. Labels must be in range: see check_labels().
 template <class T>
 double evaluate(HeadKind head, int n, int classes, const T* z, const Targets<T>& targets, double weight,
                 T* dz);

@@ -76,6 +76,7 @@ class Layer {
  public:
   virtual ~Layer() = default;
 
+  virtual const Shape& input() const = 0;
   virtual const Shape& output() const = 0;
   virtual std::vector<Parameter> parameters() const { return {}; }
   /// Running statistics and the like: read by forward, changed by update() alone.

@@ -23,6 +23,10 @@ const Shape& Network<T>::shape(int node) const {
 
 template <class T>
 int Network<T>::add(std::string name, std::unique_ptr<Layer<T>> layer, int from) {
+  if (layer->input() != shape(from)) {
+    throw ConfigError(fmt::format("{} takes an input of shape {}, but {} gives {}", name,
+                                  text(layer->input()), this->name(from), text(shape(from))));
+  }
   Node node{.name = std::move(name), .from = from, .shape = layer->output()};
   node.parameters = parameter_count_;
   node.state = state_count_;

@@ -27,8 +27,8 @@ class Network {
  public:
   explicit Network(const Shape& input);
 
-  /// Appends a layer that reads node `from`, and returns the number of its node. Layers are made for the
-  /// shape of that node: shape(from).
+  /// Appends a layer that reads node `from`, and returns the number of its node. Throws ConfigError, naming
+  /// both, if the layer was made for another shape than shape(from).
   int add(std::string name, std::unique_ptr<Layer<T>> layer, int from);
   /// Appends the sum of two nodes. Throws ConfigError, naming the node, if their shapes differ.
   int add_sum(std::string name, int a, int b);

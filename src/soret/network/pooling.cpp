@@ -12,6 +12,12 @@ namespace soret::network {
 template <class T>
 Pooling<T>::Pooling(const Shape& input, PoolingKind kind, int window_h, int window_w, int stride, int pad)
     : in_(input), kind_(kind), window_h_(window_h), window_w_(window_w), stride_(stride), pad_(pad) {
+  if (window_h < 1 || window_w < 1 || stride < 1 || pad < 0) {
+    throw ConfigError(
+        fmt::format("a pooling window of {} x {} with stride {} and padding {}: window and stride must be "
+                    "at least 1, padding at least 0",
+                    window_h, window_w, stride, pad));
+  }
   if (window_h > input.h + 2 * pad || window_w > input.w + 2 * pad) {
     throw ConfigError(fmt::format("a pooling window of {} x {} is larger than its input {} with padding {}",
                                   window_h, window_w, text(input), pad));

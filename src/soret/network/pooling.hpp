@@ -17,6 +17,7 @@ class Pooling final : public Layer<T> {
   /// One window of the whole image.
   static Pooling global(const Shape& input, PoolingKind kind);
 
+  const Shape& input() const override { return in_; }
   const Shape& output() const override { return out_; }
   /// max: where each value came from.
   std::size_t kept(int n) const override { return kind_ == PoolingKind::max ? n * out_.size() : 0; }

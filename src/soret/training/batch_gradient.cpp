@@ -46,6 +46,13 @@ Targets<T> BatchGradient<T>::targets_from(const Targets<T>& all, int first) cons
   return part;
 }
 
+template <class T>
+void BatchGradient<T>::check(int n, const Targets<T>& targets) const {
+  if (targets.labels)
+    check_labels(head_, static_cast<int>(network_.output().size()),
+                 {targets.labels, static_cast<std::size_t>(n)});
+}
+
 // As many chunks as there are threads at a time, one each, or, where chunks are fewer than threads, one after
 // the other with all threads inside. The order in which their gradients are added is the same.
 template <class T>
@@ -53,6 +60,7 @@ double BatchGradient<T>::operator()(int n, const T* x, const Targets<T>& targets
                                     std::span<const T> parameters, std::span<T> state, const Mode& mode,
                                     std::span<T> gradient) {
   const int chunks = (n + chunk_ - 1) / chunk_;
+  check(n, targets);
   const bool moves = mode.batch_statistics && !state.empty();
   const int abreast = chunks_abreast(chunks);
   double loss = 0;
@@ -90,6 +98,7 @@ typename BatchGradient<T>::Evaluation BatchGradient<T>::evaluate(int n, const T*
                                                                  std::span<const T> parameters,
                                                                  std::span<const T> state) {
   const int chunks = (n + chunk_ - 1) / chunk_;
+  check(n, targets);
   const int classes = static_cast<int>(network_.output().size());
   const int abreast = chunks_abreast(chunks);
   Evaluation total;

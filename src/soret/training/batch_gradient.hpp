@@ -18,7 +18,7 @@ class BatchGradient {
   BatchGradient(const network::Network<T>& network, network::HeadKind head, int chunk);
 
   /// The mean loss of n samples, and its gradient, written. Where the network has running statistics and
-  /// mode.batch_statistics is set, `state` moves on.
+  /// mode.batch_statistics is set, `state` moves on. Throws ConfigError for a label out of range.
   double operator()(int n, const T* x, const network::Targets<T>& targets, std::span<const T> parameters,
                     std::span<T> state, const network::Mode& mode, std::span<T> gradient);
 
@@ -44,6 +44,7 @@ class BatchGradient {
   };
   /// How many chunks are computed at the same time; sees to it that there are as many workers.
   int chunks_abreast(int chunks);
+  void check(int n, const network::Targets<T>& targets) const;
   network::Targets<T> targets_from(const network::Targets<T>& all, int first) const;
 
   const network::Network<T>& network_;

@@ -37,7 +37,10 @@ Trainer::Trainer(const network::Network<float>& network, network::HeadKind head,
           [this](std::int64_t update) {
             return data::Selection{sampler_.batch(update), first_sample(update)};
           },
-          state.update, recipe.augmentation, recipe.seed) {}
+          state.update, recipe.augmentation, recipe.seed) {
+  const bool unit_vectors = head == network::HeadKind::squared;  // which need a class each
+  network::check_labels(unit_vectors ? network::HeadKind::softmax : head, classes_, train.labels);
+}
 
 const Optimizer& Trainer::optimizer() const {
   const bool switched = recipe_.switch_at >= 0 && state_.update >= recipe_.switch_at;

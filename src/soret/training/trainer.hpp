@@ -54,7 +54,7 @@ struct TrainingState {
 class Trainer {
  public:
   /// The network, the data and `state` must outlive this. Batches are assembled ahead on a thread of their
-  /// own. Throws ConfigError for a batch larger than the set.
+  /// own. Throws ConfigError for a batch larger than the set and for labels without an output.
   Trainer(const network::Network<float>& network, network::HeadKind head, int chunk, const Recipe& recipe,
           const data::Dataset& train, TrainingState& state);
 
