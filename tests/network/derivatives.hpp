@@ -41,6 +41,21 @@ struct Situation {
                       g.data());
     return g;
   }
+  std::vector<T> output(const std::vector<T>& at) const {
+    Pass<T> pass(network, n);
+    const T* const z = network.forward(pass, n, x.data(), at.data(), state.data(), mode);
+    return {z, z + n * network.output().size()};
+  }
+  /// J v, and the derivative of the loss by the outputs.
+  std::pair<std::vector<T>, std::vector<T>> output_tangent(const std::vector<T>& v) const {
+    Pass<T> pass(network, n);
+    std::vector<T> g(v.size(), T{});
+    network::gradient(network, head, pass, n, x.data(), targets(), weight(), parameters.data(), state.data(),
+                      mode, g.data());
+    const std::size_t size = n * network.output().size();
+    const T* const zt = network.forward_tangent(pass, parameters.data(), v.data());
+    return {{zt, zt + size}, {pass.output_gradient(), pass.output_gradient() + size}};
+  }
   std::vector<T> hessian_vector(const std::vector<T>& v) const {
     Pass<T> pass(network, n);
     std::vector<T> g(v.size(), T{});
@@ -121,18 +136,23 @@ inline void expect_derivatives(const Situation<double>& s, unsigned seed = 7, do
     const double numeric = difference([&](const auto& at) { return s.loss(at); }, *direction, slope);
     EXPECT_NEAR(dot(g, *direction), numeric, tolerance * scale);
   }
+  const auto slopes = [&](const auto& a, const auto& b, const auto& c, const auto& d) {
+    std::vector<double> x(a.size());
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] = slope(a[i], b[i], c[i], d[i]);
+    return x;
+  };
+  const auto expect_near = [&](const std::vector<double>& a, const std::vector<double>& b, double error) {
+    for (std::size_t i = 0; i < a.size(); ++i) EXPECT_NEAR(a[i], b[i], error);
+  };
+  // J v, and the gradient as J^T dz (seed 000 Eq. 2), which holds without any differences.
+  const auto [zt, dz] = s.output_tangent(v);
+  expect_near(zt, difference([&](const auto& at) { return s.output(at); }, v, slopes),
+              tolerance * (1 + norm(zt)));
+  EXPECT_NEAR(dot(g, v), dot(dz, zt), 1e-12 * scale);
   const auto hu = s.hessian_vector(u);
   const auto hv = s.hessian_vector(v);
-  const auto numeric = difference([&](const auto& at) { return s.gradient(at); }, v,
-                                  [&](const auto& a, const auto& b, const auto& c, const auto& d) {
-                                    std::vector<double> x(a.size());
-                                    for (std::size_t i = 0; i < x.size(); ++i)
-                                      x[i] = slope(a[i], b[i], c[i], d[i]);
-                                    return x;
-                                  });
-  double worst = 0;
-  for (std::size_t i = 0; i < hv.size(); ++i) worst = std::max(worst, std::abs(hv[i] - numeric[i]));
-  EXPECT_LT(worst, tolerance * (scale + norm(hv)));
+  expect_near(hv, difference([&](const auto& at) { return s.gradient(at); }, v, slopes),
+              tolerance * (scale + norm(hv)));
   EXPECT_NEAR(dot(u, hv), dot(v, hu), 1e-12 * (norm(hu) + norm(hv)));
 }
 

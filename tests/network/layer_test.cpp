@@ -71,6 +71,22 @@ Network<T> batch_norm() {
   s.template add<BatchNorm<T>>(GROUP).template add<Activation<T>>(ActivationKind::softplus);
   return std::move(s.template add<Dense<T>>(3, true).network);
 }
+/// Layers that read the input, which does not move, and a second reader of it.
+template <class T>
+Network<T> batch_norm_first() {
+  Stack<T> s{Network<T>({3, 3, 2})};
+  s.template add<BatchNorm<T>>(0).template add<Activation<T>>(ActivationKind::tanh);
+  s.network.add_sum("sum", 2, 0);
+  return std::move(s.template add<Dense<T>>(3, true).network);
+}
+template <class T>
+Network<T> no_parameters_first() {
+  Stack<T> s{Network<T>({6, 6, 2})};
+  s.template add<Pooling<T>>(PoolingKind::max, 2, 2, 0).template add<Activation<T>>(ActivationKind::tanh);
+  s.template add<Dropout<T>>(0.3, 2U).template add<Convolution<T>>(3, 2, 1, 0, true);
+  return std::move(
+      s.template add<Activation<T>>(ActivationKind::tanh).pool_all(PoolingKind::average).network);
+}
 template <class T, PoolingKind K, int WINDOW, int STRIDE, int PAD>
 Network<T> pooling() {
   Stack<T> s{Network<T>({7, 6, 2})};
@@ -110,6 +126,57 @@ Network<T> small() {
   Stack<T> s{Network<T>({1, 1, 3})};
   s.template add<Dense<T>>(5, true).template add<Activation<T>>(ActivationKind::tanh);
   return std::move(s.template add<Dense<T>>(OUTPUTS, true).network);
+}
+
+// With running statistics, which stand still.
+TEST(BatchNorm, HasTheDerivativesOfItsLossInEvaluation) {
+  for (const int n : {1, 7}) {
+    const auto network = batch_norm<double, 3>();
+    auto s = situation(network, n, HeadKind::softmax);
+    s.mode.batch_statistics = false;
+    for (std::size_t i = 0; i < s.state.size(); ++i)
+      s.state[i] += 0.3 * std::sin(1.0 + static_cast<double>(i));
+    expect_derivatives(s);
+    expect_single_precision(s, batch_norm<float, 3>(), 100 * 0x1p-24);
+  }
+}
+
+// Few and many channels, more rows than one run of sums, a number of rows that fills no width: against the
+// plain formula, in single precision on values far from 0.
+TEST(BatchNorm, SumsManyRowsExactly) {
+  for (const int channels : {1, 3, 10, 16, 64, 65}) {
+    constexpr int kSamples = 13;
+    const Shape shape{31, 29, channels};
+    const BatchNorm<float> layer(shape, 0, 0.1, 0.0);
+    const auto exact = normals(kSamples * shape.size(), 3, 2.0);
+    std::vector<float> x(exact.size());
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(100 + exact[i]);
+    std::vector<float> parameters(2 * channels, 1.0F);
+    std::vector<float> y(x.size());
+    std::vector<float> kept(layer.kept(kSamples));
+    layer.forward({kSamples, parameters.data(), x.data(), y.data(), kept.data()}, {}, nullptr);
+    const std::size_t rows = x.size() / channels;
+    for (int c = 0; c < channels; ++c) {
+      double mean = 0;
+      double square = 0;
+      for (std::size_t r = 0; r < rows; ++r) mean += static_cast<double>(x[r * channels + c]) / rows;
+      for (std::size_t r = 0; r < rows; ++r) square += std::pow(x[r * channels + c] - mean, 2) / rows;
+      for (const std::size_t r : {std::size_t{0}, rows / 2, rows - 1}) {
+        // A rounding of the mean, 100 2^-24, over the deviation of 2.
+        EXPECT_NEAR(y[r * channels + c], 1 + (x[r * channels + c] - mean) / std::sqrt(square), 2e-5)
+            << channels << " channels";
+      }
+    }
+    // The sums of backward: of dy = 1 over all rows, and of xhat, which is 0.
+    std::vector<float> ones(x.size(), 1.0F);
+    std::vector<float> sums(2 * channels, 0.0F);
+    layer.backward({kSamples, parameters.data(), x.data(), y.data(), kept.data()},
+                   {ones.data(), nullptr, false, sums.data()});
+    for (int c = 0; c < channels; ++c) {
+      EXPECT_EQ(sums[channels + c], static_cast<float>(rows));
+      EXPECT_NEAR(sums[c], 0, 1e-5 * static_cast<double>(rows));
+    }
+  }
 }
 
 class EveryLayer : public ::testing::TestWithParam<Case> {};
@@ -214,6 +281,9 @@ INSTANTIATE_TEST_SUITE_P(
              convolution<float, 1, 2, 0, 5, 5>),
         make("batch_norm", 4, HeadKind::softmax, batch_norm<double, 0>, batch_norm<float, 0>),
         make("batch_norm_groups", 8, HeadKind::softmax, batch_norm<double, 3>, batch_norm<float, 3>),
+        make("batch_norm_first", 5, HeadKind::squared, batch_norm_first<double>, batch_norm_first<float>),
+        make("no_parameters_first", 3, HeadKind::softmax, no_parameters_first<double>,
+             no_parameters_first<float>),
         make("max_pool", 2, HeadKind::softmax, pooling<double, kMax, 2, 2, 0>, pooling<float, kMax, 2, 2, 0>),
         make("max_pool_overlapping", 2, HeadKind::softmax, pooling<double, kMax, 3, 2, 1>,
              pooling<float, kMax, 3, 2, 1>),

@@ -64,7 +64,6 @@ void Activation<T>::forward(const Values<T>& v, const Mode& /*mode*/, const T* /
 
 template <class T>
 void Activation<T>::backward(const Values<T>& v, const Gradients<T>& g) const {
-  if (!g.x) return;
   with_kind(kind_, [&, x = v.x, dy = g.y](auto kind) {
     put(v.n * shape_.size(), g.x, g.add,
         [=](std::size_t i) { return derivatives<kind()>(x[i]).first * dy[i]; });
@@ -73,10 +72,6 @@ void Activation<T>::backward(const Values<T>& v, const Gradients<T>& g) const {
 
 template <class T>
 void Activation<T>::forward_tangent(const Values<T>& v, const Tangents<T>& t) const {
-  if (!t.x) {
-    put(v.n * shape_.size(), t.y, false, [](std::size_t) { return T{}; });
-    return;
-  }
   with_kind(kind_, [&, x = v.x, xt = t.x](auto kind) {
     put(v.n * shape_.size(), t.y, false,
         [=](std::size_t i) { return derivatives<kind()>(x[i]).first * xt[i]; });
@@ -86,7 +81,6 @@ void Activation<T>::forward_tangent(const Values<T>& v, const Tangents<T>& t) co
 template <class T>
 void Activation<T>::backward_tangent(const Values<T>& v, const Tangents<T>& t, const Gradients<T>& g,
                                      const Gradients<T>& gt) const {
-  if (!gt.x) return;
   with_kind(kind_, [&, x = v.x, xt = t.x, dy = g.y, dyt = gt.y](auto kind) {
     put(v.n * shape_.size(), gt.x, gt.add, [=](std::size_t i) {
       const auto f = derivatives<kind()>(x[i]);

@@ -48,14 +48,12 @@ void Dropout<T>::forward(const Values<T>& v, const Mode& mode, const T* /*state*
 
 template <class T>
 void Dropout<T>::backward(const Values<T>& v, const Gradients<T>& g) const {
-  if (!g.x) return;
   put(v.n * shape_.size(), g.x, g.add, [f = v.kept, dy = g.y](std::size_t i) { return f[i] * dy[i]; });
 }
 
 template <class T>
 void Dropout<T>::forward_tangent(const Values<T>& v, const Tangents<T>& t) const {
-  put(v.n * shape_.size(), t.y, false,
-      [f = v.kept, xt = t.x](std::size_t i) { return xt ? f[i] * xt[i] : T{}; });
+  put(v.n * shape_.size(), t.y, false, [f = v.kept, xt = t.x](std::size_t i) { return f[i] * xt[i]; });
 }
 
 template <class T>

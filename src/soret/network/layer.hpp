@@ -54,7 +54,7 @@ struct Values {
   T* kept;     ///< [kept(n)], what forward leaves for the other maps
 };
 /// Their derivatives along the direction. x is nullptr where the input does not move: then nobody asks for
-/// the gradient of x, either.
+/// the gradient of x, either. A layer without parameters is not called then.
 template <class T>
 struct Tangents {
   const T* parameters;
@@ -66,7 +66,7 @@ struct Tangents {
 template <class T>
 struct Gradients {
   const T* y;     ///< [n][output]
-  T* x;           ///< [n][input]; nullptr: nobody asks
+  T* x;           ///< [n][input]; nullptr: nobody asks a layer with parameters for it
   bool add;       ///< x is added to, not written
   T* parameters;  ///< added to; nullptr: nobody asks
 };

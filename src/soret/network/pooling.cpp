@@ -132,22 +132,18 @@ void Pooling<T>::scatter(int n, const T* kept, const T* dy, T* dx, bool add) con
 
 template <class T>
 void Pooling<T>::backward(const Values<T>& v, const Gradients<T>& g) const {
-  if (g.x) scatter(v.n, v.kept, g.y, g.x, g.add);
+  scatter(v.n, v.kept, g.y, g.x, g.add);
 }
 
 template <class T>
 void Pooling<T>::forward_tangent(const Values<T>& v, const Tangents<T>& t) const {
-  if (t.x) {
-    gather(v.n, v.kept, t.x, t.y);
-  } else {
-    put(v.n * out_.size(), t.y, false, [](std::size_t) { return T{}; });
-  }
+  gather(v.n, v.kept, t.x, t.y);
 }
 
 template <class T>
 void Pooling<T>::backward_tangent(const Values<T>& v, const Tangents<T>& /*t*/, const Gradients<T>& /*g*/,
                                   const Gradients<T>& gt) const {
-  if (gt.x) scatter(v.n, v.kept, gt.y, gt.x, gt.add);
+  scatter(v.n, v.kept, gt.y, gt.x, gt.add);
 }
 
 template class Pooling<float>;
