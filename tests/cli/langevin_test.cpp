@@ -80,6 +80,20 @@ TEST_F(Langevin, RefusesWhatContradictsItself) {
               HasSubstr("commute"));
 }
 
+TEST_F(Langevin, RunsQuadraticsOfOneTwoAndThreeDimensions) {
+  for (const char* dimension : {"1", "2", "3"})
+    for (const char* rotated : {"false", "true"}) {
+      const Outcome outcome = run({"-o", "out.h5", "--fresh", "--json", "--set", "landscape.kind=quadratic",
+                                   "--set", std::string("landscape.dimension=") + dimension, "--set",
+                                   std::string("landscape.rotated=") + rotated, "--set",
+                                   std::string("record.observables=mean covariance density") +
+                                       (std::string(dimension) == "1" ? "" : " density_2d"),
+                                   "--set", "record.bins_2d=64"});
+      ASSERT_EQ(outcome.exit_code, 0) << dimension << " " << outcome.err;
+      EXPECT_EQ(outcome.json()["diverged"], 0);
+    }
+}
+
 TEST_F(Langevin, TheFileDoesNotDependOnThreads) {
   ASSERT_EQ(run({"-o", "one.h5", "--threads", "1"}).exit_code, 0);
   ASSERT_EQ(run({"-o", "two.h5", "--threads", "2"}).exit_code, 0);

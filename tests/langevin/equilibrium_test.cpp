@@ -5,6 +5,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "soret/base/error.hpp"
 #include "soret/theory/escape_time.hpp"
 #include "soret/theory/langevin_laws.hpp"
 #include "tests/oracles/statistics.hpp"
@@ -145,6 +146,31 @@ TEST(Basins, OfMuellerAndBrownAreItsThreeKnownMinima) {
     EXPECT_NEAR(basins.minima()[k].loss, known[k][2], 1e-3);
     EXPECT_EQ(basins.of(known[k][0], known[k][1]), static_cast<std::size_t>(k));
   }
+}
+
+TEST(Basins, OfAQuadraticAreOneAroundTheOriginOrNone) {
+  for (const bool diagonal : {true, false}) {
+    Landscape l;
+    l.dimension = 2;
+    l.diagonal = diagonal;
+    l.hessian = diagonal ? std::vector<double>{2, 0.5} : std::vector<double>{2, 0.6, 0.6, 1};
+    const Basins basins(l, {{-1, -3}, {2, 4}});
+    ASSERT_EQ(basins.count(), 1U);
+    EXPECT_EQ(basins.minima()[0].position, (std::vector<double>{0, 0}));
+    EXPECT_NEAR(basins.minima()[0].determinant, diagonal ? 1 : 1.64, 1e-9);
+    EXPECT_EQ(basins.of(1.9, -2.9), 0U);
+    EXPECT_EQ(Basins(l, {{0.5, -3}, {2, 4}}).count(), 0U);
+    l.hessian[0] = -1;
+    EXPECT_EQ(Basins(l, {{-1, -3}, {2, 4}}).count(), 0U);
+  }
+}
+
+TEST(Basins, OfAFlatPlaneAreRefused) {
+  Landscape l;
+  l.kind = Landscape::Kind::formula;
+  l.dimension = 2;
+  l.formula = "max(x, 0)";
+  EXPECT_THROW(Basins(l, {{-1, -1}, {1, 1}}), ConfigError);
 }
 
 /// Every group's numbers of one observable at the last record: [cell][group].

@@ -1,9 +1,12 @@
 #include "soret/langevin/basins.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <functional>
 
+#include "soret/base/error.hpp"
 #include "soret/langevin/visit.hpp"
 
 namespace soret::langevin {
@@ -26,10 +29,24 @@ double determinant(const std::vector<double>& h) {
 }  // namespace
 
 Basins::Basins(const Landscape& landscape, const Box& box) : box_(box) {
-  if (landscape.dimension == 1)
+  if (landscape.kind == Landscape::Kind::quadratic)
+    take_the_origin(landscape);
+  else if (landscape.dimension == 1)
     find_on_line(landscape);
   else
     find_in_plane(landscape);
+}
+
+/// A quadratic's minimum is where its gradient vanishes, if H is positive definite.
+void Basins::take_the_origin(const Landscape& landscape) {
+  const int d = landscape.dimension;
+  if (d == 2) grid_.assign(BasinMap::kCells * BasinMap::kCells, 0);
+  const std::vector<double> origin(static_cast<std::size_t>(d), 0.0);
+  const std::vector<double> h = hessian(landscape, origin);
+  if (!(h[0] > 0 && determinant(h) > 0)) return;
+  for (int k = 0; k < d; ++k)
+    if (!(box_.low[k] < 0 && 0 < box_.high[k])) return;
+  minima_.push_back({origin, 0, determinant(h)});
 }
 
 void Basins::find_on_line(const Landscape& landscape) {
@@ -63,6 +80,7 @@ void Basins::find_in_plane(const Landscape& landscape) {
   constexpr std::size_t kCells = BasinMap::kCells;
   const BasinMap cells{.box = box_};
   constexpr int kMostSteps = 1'000'000;
+  constexpr int kMostMinima = 4096;  // 16 cells each
   const double dx = (box_.high[0] - box_.low[0]) / kCells;
   const double dy = (box_.high[1] - box_.low[1]) / kCells;
   const double cell_size = std::min(dx, dy);
@@ -110,6 +128,11 @@ void Basins::find_in_plane(const Landscape& landscape) {
           for (basin = 0; basin < known; ++basin)
             if (std::hypot(minima_[basin].position[0] - w[0], minima_[basin].position[1] - w[1]) < cell_size)
               break;
+          if (basin == kMostMinima)
+            throw ConfigError(
+                fmt::format("the landscape has more than {} minima within record.range, or is flat there: "
+                            "set record.range",
+                            kMostMinima));
           if (basin == known) minima_.push_back({{w[0], w[1]}, here, 1});
         }
         for (const std::size_t crossed : path) grid_[crossed] = basin;

@@ -41,6 +41,7 @@ class Basins {
  public:
   /// Finds the minima inside the box, in the order of their coordinates. One dimension: the basins end at the
   /// maxima between them. Two: every cell of a grid belongs to the minimum to which its centre descends.
+  /// Throws ConfigError where the landscape is flat, or has thousands of minima.
   Basins(const Landscape& landscape, const Box& box);
 
   const std::vector<Minimum>& minima() const { return minima_; }
@@ -55,6 +56,7 @@ class Basins {
   std::size_t of(double x, double y) const { return static_cast<std::size_t>(map().of(x, y)); }
 
  private:
+  void take_the_origin(const Landscape& landscape);
   void find_on_line(const Landscape& landscape);
   void find_in_plane(const Landscape& landscape);
 
