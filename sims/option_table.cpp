@@ -73,23 +73,27 @@ Option blocks_option(std::string value, const std::string& of) {
                           of)));
 }
 
+std::vector<std::int64_t> linear_schedule(std::int64_t first, std::int64_t every, std::int64_t last) {
+  constexpr std::int64_t kMostRecords = 1'000'000;
+  if (last / every > kMostRecords)
+    throw ConfigError(
+        fmt::format("record.every = {} makes {} records of {} steps; at most {} are kept: record less often",
+                    every, last / every, last, kMostRecords));
+  std::vector<std::int64_t> steps;
+  for (std::int64_t step = first; step < last; step += every) steps.push_back(step);
+  steps.push_back(last);
+  return steps;
+}
+
 std::vector<std::int64_t> schedule(const Settings& settings, std::int64_t last) {
+  if (settings.text("record.schedule") == "linear")
+    return linear_schedule(0, settings.integer("record.every"), last);
   std::vector<std::int64_t> steps = {0};
-  if (settings.text("record.schedule") == "linear") {
-    const std::int64_t every = settings.integer("record.every");
-    constexpr std::int64_t kMostRecords = 1'000'000;
-    if (last / every > kMostRecords)
-      throw ConfigError(fmt::format(
-          "record.every = {} makes {} records of {} steps; at most {} are kept: record less often", every,
-          last / every, last, kMostRecords));
-    for (std::int64_t step = every; step < last; step += every) steps.push_back(step);
-  } else {
-    const std::int64_t points = settings.integer("record.points");
-    for (std::int64_t k = 0; k < points; ++k) {
-      const double exponent = static_cast<double>(k) / static_cast<double>(points - 1);
-      const auto step = std::llround(std::pow(static_cast<double>(last), exponent));
-      if (step > steps.back() && step < last) steps.push_back(step);
-    }
+  const std::int64_t points = settings.integer("record.points");
+  for (std::int64_t k = 0; k < points; ++k) {
+    const double exponent = static_cast<double>(k) / static_cast<double>(points - 1);
+    const auto step = std::llround(std::pow(static_cast<double>(last), exponent));
+    if (step > steps.back() && step < last) steps.push_back(step);
   }
   steps.push_back(last);
   return steps;

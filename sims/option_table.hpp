@@ -38,6 +38,10 @@ std::vector<Option> schedule_options(std::string schedule, std::string every, st
 /// record.blocks, which the runner reads.
 Option blocks_option(std::string value, const std::string& of);
 
+/// Steps first, first + every, ... and `last`. Throws ConfigError where these are more than a file should
+/// hold.
+std::vector<std::int64_t> linear_schedule(std::int64_t first, std::int64_t every, std::int64_t last);
+
 /// Steps 0, every, 2 every, ... and `last`; or record.points of them spread evenly in log(step), as far as
 /// they are distinct.
 std::vector<std::int64_t> schedule(const Settings& settings, std::int64_t last);

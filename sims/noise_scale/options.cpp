@@ -43,16 +43,15 @@ std::vector<std::string> observable_names() {
 /// every, 2 every, ... and the last; or up to `points` of them spread evenly in log(step), from 1.
 std::vector<std::int64_t> schedule(const Settings& s) {
   const std::int64_t last = s.integer("sgd.steps");
-  std::vector<std::int64_t> steps;
   if (s.text("record.schedule") == "linear") {
-    for (std::int64_t step = s.integer("record.every"); step < last; step += s.integer("record.every"))
-      steps.push_back(step);
-  } else {
-    const auto points = static_cast<double>(s.integer("record.points"));
-    for (double k = 0; k + 1 < points; ++k) {
-      const auto step = std::llround(std::pow(static_cast<double>(last), k / (points - 1)));
-      if ((steps.empty() || step > steps.back()) && step < last) steps.push_back(step);
-    }
+    const std::int64_t every = s.integer("record.every");
+    return linear_schedule(every, every, last);
+  }
+  std::vector<std::int64_t> steps;
+  const auto points = static_cast<double>(s.integer("record.points"));
+  for (double k = 0; k + 1 < points; ++k) {
+    const auto step = std::llround(std::pow(static_cast<double>(last), k / (points - 1)));
+    if ((steps.empty() || step > steps.back()) && step < last) steps.push_back(step);
   }
   steps.push_back(last);
   return steps;

@@ -47,6 +47,9 @@ TEST(NoiseScale, BadInputIsAUsageError) {
   EXPECT_THAT(rejection({"--set", "sgd.batch_size=9"}),
               AllOf(HasSubstr("sgd.batch_size = 9"), HasSubstr("only 8")));
   EXPECT_THAT(rejection({"--set", "sgd.batch_size=0"}), HasSubstr("batch_size"));
+  EXPECT_THAT(rejection({"--set", "sgd.steps=2000000000", "--set", "record.schedule=linear", "--set",
+                         "record.every=1"}),
+              HasSubstr("record less often"));
   EXPECT_THAT(rejection({"--set", "noise.tail_fraction=0"}), HasSubstr("> 0"));
   EXPECT_THAT(rejection({"--set", "data.training_samples=1"}), HasSubstr("at least 2"));
   EXPECT_THAT(rejection({"--set", "data.training_samples=4", "--set", "point.start=minimiser"}),

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "soret/base/error.hpp"
+#include "soret/base/memory.hpp"
 #include "soret/base/text.hpp"
 
 namespace soret {
@@ -29,6 +30,27 @@ Blocks blocks_for(const ScanPlan& plan, const Experiment& experiment) {
                                    ? static_cast<std::uint32_t>(plan.common().integer("record.blocks"))
                                    : kDefaultBlocks;
   return {experiment.trajectories(), wanted};
+}
+
+/// Throws ConfigError if the means, errors and block means of all points are more than the machine can hold.
+void require_memory(const ScanPlan& plan, const Experiment& experiment, std::uint32_t blocks) {
+  double cells = 0;  // per point and record
+  for (const Observable& observable : experiment.observables()) {
+    double size = 1;
+    for (const Coordinate& coordinate : experiment.coordinates())
+      if (std::ranges::find(observable.dimensions, coordinate.name) != observable.dimensions.end())
+        size *= static_cast<double>(coordinate.size());
+    cells += size;
+  }
+  const auto records = static_cast<double>(experiment.record_steps().size());
+  const double bytes = 8.0 * static_cast<double>(plan.points()) * records * cells * (2.0 + blocks);
+  const auto most = static_cast<double>(physical_memory_bytes());
+  if (bytes > most)
+    throw ConfigError(fmt::format(
+        "the result would take {:.3g} GB ({} scan points, {} records, {} numbers each, in {} blocks), but "
+        "the "
+        "machine has {:.3g} GB: record fewer steps, cells, observables or blocks, or scan fewer points",
+        bytes * 1e-9, plan.points(), records, cells, blocks, most * 1e-9));
 }
 
 Variable axis_variable(const Axis& axis, const std::string& dimension) {
@@ -109,6 +131,8 @@ ScanResult::ScanResult(const ScanPlan& plan, const Experiment& experiment)
   if (experiment.points() != points)
     throw std::logic_error(
         fmt::format("the experiment has {} points, its config {}", experiment.points(), points));
+
+  require_memory(plan, experiment, blocks_.count());
 
   const bool zipped = plan.zip && !plan.axes.empty();
   std::vector<std::string> scan;
