@@ -68,8 +68,12 @@ std::vector<int> shares_of(const std::string& text, int dimensions) {
 std::vector<Formula> formulas_of(const std::string& text, int dimensions) {
   std::vector<Formula> formulas;
   try {
-    for (const std::string& part : split_words(text, ";"))
-      formulas.emplace_back(std::string(trim(part)), walk::formula_variables(dimensions));
+    for (std::size_t from = 0; from <= text.size();) {
+      const std::size_t end = std::min(text.find(';', from), text.size());
+      formulas.emplace_back(std::string(trim(std::string_view(text).substr(from, end - from))),
+                            walk::formula_variables(dimensions));
+      from = end + 1;
+    }
   } catch (const ConfigError& error) {
     throw ConfigError(fmt::format("walk.g: {}", error.what()));
   }
@@ -229,8 +233,9 @@ walk::Problem random_walk_point(const Settings& s) {
   p.field.weight_norm = s.real("walk.weight_norm");
   p.field.inverse_root_batch = 1 / std::sqrt(static_cast<double>(s.integer("walk.batch_size")));
 
-  if (!(p.lower < p.upper)) {
-    throw ConfigError(fmt::format("walk.lower = {} must be below walk.upper = {}", p.lower, p.upper));
+  if (!(p.lower < p.upper) || !std::isfinite(p.width())) {
+    throw ConfigError(fmt::format(
+        "walk.lower = {} must be below walk.upper = {}, and the domain's width a number", p.lower, p.upper));
   }
   if (p.field.kind == FieldKind::neuron && p.dimensions != 2) {
     throw ConfigError(fmt::format(
@@ -247,10 +252,7 @@ walk::Problem random_walk_point(const Settings& s) {
 
 RandomWalkRecord random_walk_record(const Settings& s) {
   RandomWalkRecord record;
-  const std::int64_t last = s.integer("walk.steps");
-  const std::int64_t every = s.integer("record.every");
-  for (std::int64_t step = 0; step < last; step += every) record.steps.push_back(step);
-  record.steps.push_back(last);
+  record.steps = linear_schedule(0, s.integer("record.every"), s.integer("walk.steps"));
   record.sample_every = s.integer("record.sample_every");
   record.bins = static_cast<int>(s.integer("record.bins"));
 
@@ -270,6 +272,11 @@ RandomWalkRecord random_walk_record(const Settings& s) {
     record.observables.push_back(value_of<walk::Observable>(observable_names(), word));
     if (record.observables.back() == walk::Observable::density_2d && dimensions < 2)
       throw ConfigError("record.observables names density_2d, which needs walk.dimensions of at least 2");
+    if (record.observables.back() == walk::Observable::density_2d && record.bins > 4096)
+      throw ConfigError(
+          fmt::format("record.observables names density_2d, which has at most 4096 bins along a coordinate, "
+                      "not record.bins = {}",
+                      record.bins));
   }
   return record;
 }

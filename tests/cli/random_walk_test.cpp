@@ -62,11 +62,23 @@ TEST(RandomWalk, BadInputIsAUsageError) {
   EXPECT_THAT(rejection({"--set", "walk.g=1 + 0.5*sin(2*pi*x)"}),
               AllOf(HasSubstr("walk.g"), HasSubstr("'x'"), HasSubstr("character 18")));
   EXPECT_THAT(rejection({"--set", "walk.g=1 + (q"}), HasSubstr("walk.g"));
+  EXPECT_THAT(rejection({"--set", "walk.g=q = 0.5"}), AllOf(HasSubstr("character 3"), HasSubstr("==")));
+  EXPECT_THAT(rejection({"--set", "walk.g=1 + q;"}), HasSubstr("the formula is empty"));
+  EXPECT_THAT(rejection({"--set", "walk.g=1/abs(q - 1/3)"}),
+              AllOf(HasSubstr("walk.g: "), HasSubstr("g is inf at q = 0.333333;")));
+  EXPECT_THAT(rejection({"--set", "walk.g=", "--set", "walk.field=linear", "--set", "walk.level=-1"}),
+              AllOf(HasSubstr("walk.field: "), HasSubstr("g is -1 at q = 0;")));
   EXPECT_THAT(rejection({"--set", "walk.g=q - 0.5"}), HasSubstr("g is -0.5 at q = 0;"));
   EXPECT_THAT(rejection({"--set", "walk.g=0"}), HasSubstr("zero in the whole domain"));
   EXPECT_THAT(rejection({"--set", "walk.learning_rate=2"}), HasSubstr("walk.learning_rate"));
   EXPECT_THAT(rejection({"--set", "walk.start=stationary", "--set", "walk.boundary=line"}),
               HasSubstr("walk.boundary"));
+  EXPECT_THAT(rejection({"--set", "walk.lower=-1e308", "--set", "walk.upper=1e308"}),
+              HasSubstr("walk.upper"));
+  EXPECT_THAT(rejection({"--set", "walk.steps=9000000000000000"}), HasSubstr("record less often"));
+  EXPECT_THAT(rejection({"--set", "walk.steps=1000000", "--set", "record.every=1", "--set",
+                         "record.bins=1000000"}),
+              HasSubstr("GB"));
   EXPECT_THAT(rejection({"--set", "walk.dimensions=9"}), HasSubstr("walk.dimensions"));
   EXPECT_THAT(rejection({"--set", "walk.boundary=reflectng"}), HasSubstr("did you mean 'reflecting'?"));
   EXPECT_THAT(rejection({"--set", "ensemble.walkers=643"}), HasSubstr("640"));

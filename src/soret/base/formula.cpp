@@ -35,6 +35,7 @@ struct Formula::Parser {
       values[v] = 0.5;
       parser.DefineVar(variables[v], &values[v]);
     }
+    refuse_assignments();
     parser.SetExpr(text);
     try {
       int results = 0;
@@ -42,6 +43,15 @@ struct Formula::Parser {
       if (results != 1) refuse(text, text.find(','), "more than one value");
     } catch (const mu::Parser::exception_type& error) {
       explain(error);
+    }
+  }
+
+  /// muParser would let `x = 2` set x and go on with 2.
+  void refuse_assignments() const {
+    for (std::size_t at = text.find('='); at != std::string::npos; at = text.find('=', at + 1)) {
+      const bool after = at > 0 && std::string("=!<>").find(text[at - 1]) != std::string::npos;
+      const bool before = at + 1 < text.size() && text[at + 1] == '=';
+      if (!after && !before) refuse(text, at, "'=' assigns, which a formula does not (== compares),");
     }
   }
 

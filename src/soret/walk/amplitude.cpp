@@ -118,14 +118,16 @@ AmplitudeRange amplitude_range(const Problem& problem) {
   std::vector<int> index(d, 0);
   std::vector<double> q(d), g(d);
   AmplitudeRange range{HUGE_VAL, 0};
+  const char* const key = problem.formulas.empty() ? "walk.field" : "walk.g";
   while (true) {
     for (int i = 0; i < d; ++i) q[i] = problem.lower + problem.width() * index[i] / (per_dimension - 1);
     amplitude.at(q, g);
     for (int i = 0; i < d; ++i) {
       if (!(g[i] >= 0) || !std::isfinite(g[i])) {
         throw ConfigError(fmt::format(
-            "the amplitude g{} is {} at {} = {:.6g}; it must be a number >= 0 in the whole domain [{}, {}]",
-            d > 1 ? std::to_string(i + 1) : "", std::isnan(g[i]) ? "not a number" : fmt::to_string(g[i]),
+            "{}: the amplitude g{} is {} at {} = {:.6g}; it must be a number >= 0 in the whole domain [{}, "
+            "{}]",
+            key, d > 1 ? std::to_string(i + 1) : "", std::isnan(g[i]) ? "not a number" : fmt::to_string(g[i]),
             fmt::join(formula_variables(d), ", "), fmt::join(q, ", "), problem.lower, problem.upper));
       }
       range.smallest = std::min(range.smallest, g[i]);
@@ -136,8 +138,9 @@ AmplitudeRange amplitude_range(const Problem& problem) {
     if (i == d) break;
   }
   if (range.largest == 0) {
-    throw ConfigError(fmt::format("the amplitude g is zero in the whole domain [{}, {}]: nothing would move",
-                                  problem.lower, problem.upper));
+    throw ConfigError(
+        fmt::format("{}: the amplitude g is zero in the whole domain [{}, {}]: nothing would move", key,
+                    problem.lower, problem.upper));
   }
   return range;
 }
