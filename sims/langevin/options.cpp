@@ -482,9 +482,9 @@ std::vector<Option> langevin_options() {
       fixed(integer("record.every", "100", 1, "steps between records of the linear schedule")),
       fixed(integer("record.points", "50", 2, "records of the log schedule, as far as they are distinct")),
       fixed(integer("record.snapshots", "1", 1,
-                    "a record averages this many snapshots, spread evenly since the record before")),
-      fixed(integer("record.bins", "64", 2, "bins of density")),
-      fixed(integer("record.bins_2d", "32", 2, "bins of density_2d along each coordinate")),
+                    "a record averages this many snapshots, spread evenly since the record before", 1e6)),
+      fixed(integer("record.bins", "64", 2, "bins of density", 1e6)),
+      fixed(integer("record.bins_2d", "32", 2, "bins of density_2d along each coordinate", 4096)),
       numbers(
           "record.range", "auto",
           "what the bins cover and where minima are looked for: low high [y_low y_high]; auto: 5 standard "
@@ -552,11 +552,36 @@ LangevinPoint langevin_point(const Settings& s, const Box* box) {
   return point;
 }
 
+void require_used(const ScanPlan& plan) {
+  struct Key {
+    const char *key, *kind_key, *kind;
+  };
+  constexpr Key kKeys[] = {{"landscape.formula", "landscape.kind", "formula"},
+                           {"landscape.spectrum", "landscape.kind", "quadratic"},
+                           {"landscape.well_y", "landscape.kind", "wells"},
+                           {"noise.spectrum", "noise.kind", "spectrum"},
+                           {"noise.matrix", "noise.kind", "matrix"}};
+  for (const auto& [key, kind_key, kind] : kKeys) {
+    bool used = plan.common().text(key).empty();
+    for (std::size_t i = 0; i < plan.points() && !used; ++i) used = plan.at(i).text(kind_key) == kind;
+    if (!used)
+      throw ConfigError(fmt::format("{} is set, but {} = {} does not read it; set {} = {}, or leave {} out",
+                                    key, kind_key, plan.at(0).text(kind_key), kind_key, kind, key));
+  }
+}
+
 LangevinRecord langevin_record(const Settings& common) {
   LangevinRecord record;
   langevin::Plan& plan = record.plan;
   plan.records = schedule(common, common.integer("sgd.steps"));
   plan.snapshots = common.integer("record.snapshots");
+  constexpr double kMostSnapshots = 1e7;
+  const double snapshots = static_cast<double>(plan.snapshots) * static_cast<double>(plan.records.size());
+  if (snapshots > kMostSnapshots)
+    throw ConfigError(
+        fmt::format("record.snapshots = {} of {} records are {:.3g} snapshots; at most {:.0e} are taken: "
+                    "record less often",
+                    plan.snapshots, plan.records.size(), snapshots, kMostSnapshots));
   plan.histogram.bins = static_cast<std::size_t>(common.integer("record.bins"));
   plan.histogram.bins_2d = static_cast<std::size_t>(common.integer("record.bins_2d"));
   for (const std::string& word : common.list("record.observables")) {

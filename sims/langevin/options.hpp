@@ -24,6 +24,9 @@ struct LangevinPoint {
 /// `box`, if it is not null, is the box of all points together.
 LangevinPoint langevin_point(const Settings& settings, const langevin::Box* box = nullptr);
 
+/// Throws ConfigError if a formula, a spectrum or a matrix is given that no scan point reads.
+void require_used(const ScanPlan& plan);
+
 /// What the whole scan shares.
 struct LangevinRecord {
   langevin::Plan plan;

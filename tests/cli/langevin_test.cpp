@@ -51,6 +51,9 @@ TEST_F(Langevin, RefusesWhatIsNoLandscapeOrCovariance) {
   EXPECT_THAT(rejection({"landscape.kind=formula", "landscape.formula=x^4 - z"}), HasSubstr("'z'"));
   EXPECT_THAT(rejection({"landscape.kind=formula", "landscape.formula=-x^2"}), HasSubstr("record.range"));
   EXPECT_THAT(rejection({"landscape.kind=formula", "landscape.formula=ln(x)"}), HasSubstr("not a number"));
+  EXPECT_THAT(rejection({"landscape.formula=x^4"}),
+              AllOf(HasSubstr("landscape.formula"), HasSubstr("landscape.kind = double_well does not read")));
+  EXPECT_THAT(rejection({"noise.matrix=1"}), HasSubstr("noise.kind = isotropic does not read"));
   EXPECT_THAT(rejection({"landscape.dimension=2"}), HasSubstr("one dimension"));
   EXPECT_THAT(rejection({"noise.kind=hessian"}), HasSubstr("quadratic"));
   const std::vector<std::string> plane = {"landscape.kind=quadratic", "landscape.dimension=2",
@@ -74,6 +77,8 @@ TEST_F(Langevin, RefusesWhatContradictsItself) {
               HasSubstr("two minima"));
   EXPECT_THAT(rejection({"record.observables=density_2d"}), HasSubstr("density"));
   EXPECT_THAT(rejection({"escape.target=far"}), HasSubstr("neither auto nor a number"));
+  EXPECT_THAT(rejection({"sgd.steps=20000000", "record.every=20", "record.snapshots=20"}),
+              HasSubstr("record.snapshots"));
   EXPECT_THAT(rejection({"record.range=1 -1"}), HasSubstr("must be below"));
   EXPECT_THAT(rejection({"landscape.kind=quadratic", "landscape.spectrum=1 2", "noise.kind=state",
                          "langevin.scheme=milstein", "record.observables=mean"}),
