@@ -133,6 +133,81 @@ TEST(Equilibrium, EscapeTimesAreThoseOfTheTheory) {
               1, 1e-9);
 }
 
+Landscape formula(int dimension, std::string text) {
+  Landscape l;
+  l.kind = Landscape::Kind::formula;
+  l.dimension = dimension;
+  l.formula = std::move(text);
+  return l;
+}
+
+/// A second coordinate with the same curvature everywhere changes nothing.
+TEST(KramersTime, InThePlaneIsThatOnTheLine) {
+  Problem line = double_well(0.2);
+  const Basins on_line(line.landscape, kBox);
+  line.start.centre = on_line.minima()[0].position;
+  line.target = Target{on_line.minima()[1].position[0], 1};
+
+  Problem plane = with_unit_noise(formula(2, "(x^2 - 1)^2 + 0.1*x + 3*(y - 0.2*x)^2"));
+  plane.learning_rate = line.learning_rate;
+  plane.batch_size = line.batch_size;
+  const Basins in_plane(plane.landscape, {{-2, -2}, {2, 2}});
+  ASSERT_EQ(in_plane.count(), 2U);
+  plane.start.centre = in_plane.minima()[0].position;
+  plane.target = Target{in_plane.minima()[1].position[0], 1};
+
+  // With y - x/5 = u the loss is a sum, but the noise is not isotropic in (x, u): by hand, at the minimum and
+  // at the pass H = [[h + 0.24, -1.2], [-1.2, 6]], det H = 6 h.
+  const double top = on_line.maxima()[0];
+  const double bottom = on_line.minima()[0].position[0];
+  const auto bend = [](double x) { return 12 * x * x - 4; };
+  const double trace = bend(top) + 6.24;
+  const double lambda = 0.5 * (std::sqrt(trace * trace - 24 * bend(top)) - trace);
+  const auto loss = [&](double w) { return value(line.landscape, {&w, 1}); };
+  const double expected = 2 * M_PI / lambda * std::sqrt(bend(top) / -bend(bottom)) *
+                          std::exp((loss(top) - loss(bottom)) / temperature(line));
+  EXPECT_NEAR(kramers_time(plane, in_plane) / expected, 1, 1e-5);
+  plane.landscape.formula = "(x^2 - 1)^2 + 0.1*x + 3*y^2";
+  const Basins apart(plane.landscape, {{-2, -2}, {2, 2}});
+  EXPECT_NEAR(kramers_time(plane, apart) / kramers_time(line, on_line), 1, 1e-5);
+}
+
+/// Three equal wells: a walker in the middle goes back as often as on, so that two hops take three times one.
+TEST(KramersTime, AddsUpOverHops) {
+  Problem p = with_unit_noise(formula(1, "abs(x) < 1.5 ? -cos(2*pi*x) : 20*(abs(x) - 1.5)^2 + 1"));
+  p.learning_rate = 0.01;
+  p.batch_size = 0.005 / 0.125;
+  const Box box{{-2, 0}, {2, 0}};
+  const Basins basins(p.landscape, box);
+  ASSERT_EQ(basins.count(), 3U);
+  p.start.centre = {-1};
+  p.target = Target{0, 1};
+  const double once = kramers_time(p, basins);
+  EXPECT_NEAR(once, std::exp(16) / (2 * M_PI), 1e-3 * once);
+  p.target = Target{1, 1};
+  EXPECT_NEAR(kramers_time(p, basins) / once, 3, 1e-6);
+  // Of the exact time it is the limit of low temperatures.
+  EXPECT_NEAR(mean_first_passage_time(p, box) / kramers_time(p, basins), 1, 0.1);
+  p.target = Target{-0.9, 1};
+  EXPECT_TRUE(std::isnan(kramers_time(p, basins)));
+}
+
+TEST(Basins, PassesOfMuellerAndBrownAreItsTwoKnownSaddles) {
+  Landscape l;
+  l.kind = Landscape::Kind::mueller_brown;
+  l.dimension = 2;
+  const auto passes = Basins(l, {{-1.5, -0.3}, {1.1, 2.0}}).passes(l);
+  ASSERT_EQ(passes.size(), 2U);
+  const double known[2][3] = {{-0.822, 0.624, -40.665}, {0.212, 0.293, -72.249}};
+  for (std::size_t k = 0; k < 2; ++k) {
+    EXPECT_EQ(passes[k].basins[0], k);
+    EXPECT_EQ(passes[k].basins[1], k + 1);
+    EXPECT_NEAR(passes[k].position[0], known[k][0], 1e-3);
+    EXPECT_NEAR(passes[k].position[1], known[k][1], 1e-3);
+    EXPECT_NEAR(passes[k].loss, known[k][2], 1e-3);
+  }
+}
+
 TEST(Basins, OfMuellerAndBrownAreItsThreeKnownMinima) {
   Landscape l;
   l.kind = Landscape::Kind::mueller_brown;
@@ -166,11 +241,7 @@ TEST(Basins, OfAQuadraticAreOneAroundTheOriginOrNone) {
 }
 
 TEST(Basins, OfAFlatPlaneAreRefused) {
-  Landscape l;
-  l.kind = Landscape::Kind::formula;
-  l.dimension = 2;
-  l.formula = "max(x, 0)";
-  EXPECT_THROW(Basins(l, {{-1, -1}, {1, 1}}), ConfigError);
+  EXPECT_THROW(Basins(formula(2, "max(x, 0)"), {{-1, -1}, {1, 1}}), ConfigError);
 }
 
 /// Every group's numbers of one observable at the last record: [cell][group].

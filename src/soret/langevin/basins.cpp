@@ -162,4 +162,72 @@ void Basins::find_in_plane(const Landscape& landscape) {
   }
 }
 
+std::map<std::array<int, 2>, std::array<double, 2>> Basins::lowest_steps(const Landscape& landscape) const {
+  constexpr std::size_t kCells = BasinMap::kCells;
+  const std::array<double, 2> size = {(box_.high[0] - box_.low[0]) / kCells,
+                                      (box_.high[1] - box_.low[1]) / kCells};
+  const auto centre = [&](std::size_t i, std::size_t j) {
+    return std::array<double, 2>{box_.low[0] + (static_cast<double>(i) + 0.5) * size[0],
+                                 box_.low[1] + (static_cast<double>(j) + 0.5) * size[1]};
+  };
+  std::map<std::array<int, 2>, std::array<double, 2>> places;
+  std::map<std::array<int, 2>, double> heights;
+  visit(landscape, [&](const auto& l) {
+    if constexpr (std::decay_t<decltype(l)>::kDimension == 2) {
+      for (std::size_t i = 0; i < kCells; ++i)
+        for (std::size_t j = 0; j < kCells; ++j)
+          for (std::size_t axis = 0; axis < 2; ++axis) {
+            const std::size_t i2 = i + (axis == 0 ? 1 : 0), j2 = j + (axis == 1 ? 1 : 0);
+            if (i2 == kCells || j2 == kCells) continue;
+            const int a = grid_[i * kCells + j], b = grid_[i2 * kCells + j2];
+            if (a == b) continue;
+            const auto from = centre(i, j), to = centre(i2, j2);
+            const double height = std::max(l.value(from.data()), l.value(to.data()));
+            const std::array<int, 2> both = {std::min(a, b), std::max(a, b)};
+            const auto known = heights.find(both);
+            if (known != heights.end() && known->second <= height) continue;
+            heights[both] = height;
+            places[both] = {0.5 * (from[0] + to[0]), 0.5 * (from[1] + to[1])};
+          }
+    }
+  });
+  return places;
+}
+
+std::vector<Pass> Basins::passes(const Landscape& landscape) const {
+  std::vector<Pass> all;
+  for (std::size_t k = 0; k < maxima_.size(); ++k) {
+    const std::vector<double> top = {maxima_[k]};
+    all.push_back({{k, k + 1}, top, value(landscape, top), hessian(landscape, top)});
+  }
+  if (grid_.empty() || count() < 2) return all;
+  // Newton's method finds the saddle within a few cells of where the grid has it, or there is none.
+  constexpr int kMostSteps = 50;
+  constexpr double kNear = 8;
+  const double cell = std::min(box_.high[0] - box_.low[0], box_.high[1] - box_.low[1]) / BasinMap::kCells;
+  for (const auto& [both, place] : lowest_steps(landscape)) {
+    std::vector<double> w(place.begin(), place.end());
+    std::vector<double> h;
+    double length = cell;
+    for (int step = 0; step < kMostSteps && length > 1e-9 * cell; ++step) {
+      const auto g = gradient(landscape, w);
+      h = hessian(landscape, w);
+      const double det = determinant(h);
+      const std::array<double, 2> move = {(h[1] * g[1] - h[3] * g[0]) / det,
+                                          (h[2] * g[0] - h[0] * g[1]) / det};
+      length = std::hypot(move[0], move[1]);
+      const double part = length > cell ? cell / length : 1;
+      for (int k = 0; k < 2; ++k) w[k] += part * move[k];
+    }
+    const bool found = length <= 1e-9 * cell && determinant(h) < 0 &&
+                       std::hypot(w[0] - place[0], w[1] - place[1]) < kNear * cell;
+    if (!found) continue;
+    all.push_back({{static_cast<std::size_t>(both[0]), static_cast<std::size_t>(both[1])},
+                   w,
+                   value(landscape, w),
+                   hessian(landscape, w)});
+  }
+  return all;
+}
+
 }  // namespace soret::langevin

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
+#include <map>
 #include <vector>
 
 #include "soret/base/host_device.hpp"
@@ -14,6 +16,14 @@ struct Minimum {
   std::vector<double> position;  ///< [dimension]
   double loss = 0;
   double determinant = 1;  ///< of the Hessian
+};
+
+/// The lowest pass between two neighbouring basins: a maximum on a line, a saddle in a plane.
+struct Pass {
+  std::size_t basins[2];         ///< the smaller first
+  std::vector<double> position;  ///< [dimension]
+  double loss = 0;
+  std::vector<double> hessian;  ///< [dimension][dimension]
 };
 
 /// Which place belongs to which basin, as numbers that a device can hold a copy of.
@@ -48,6 +58,8 @@ class Basins {
   std::size_t count() const { return minima_.size(); }
   /// One dimension: the maxima between neighbouring minima, count() - 1 of them.
   const std::vector<double>& maxima() const { return maxima_; }
+  /// Found anew at every call; in a plane to the accuracy of Newton's method on the gradient.
+  std::vector<Pass> passes(const Landscape& landscape) const;
 
   BasinMap map() const {
     return {box_, static_cast<int>(count()), maxima_.data(), grid_.empty() ? nullptr : grid_.data()};
@@ -59,6 +71,8 @@ class Basins {
   void take_the_origin(const Landscape& landscape);
   void find_on_line(const Landscape& landscape);
   void find_in_plane(const Landscape& landscape);
+  /// The place of the lowest step between cells of two basins, for each two that touch.
+  std::map<std::array<int, 2>, std::array<double, 2>> lowest_steps(const Landscape& landscape) const;
 
   Box box_;
   std::vector<Minimum> minima_;

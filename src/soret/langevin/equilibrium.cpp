@@ -306,20 +306,51 @@ double mean_first_passage_time(const Problem& p, const Box& box) {
 }
 
 double kramers_time(const Problem& p, const Basins& basins) {
-  if (p.landscape.dimension != 1 || !p.target || p.noise.kind == Noise::Kind::state) return kNan;
-  const double start = p.start.centre[0];
-  const double end = p.target->position;
-  double top = kNan;
-  double height = -std::numeric_limits<double>::infinity();
-  for (const double x : basins.maxima()) {
-    const double loss = value(p.landscape, {&x, 1});
-    if ((x - start) * (x - end) < 0 && loss > height) top = x, height = loss;
+  const int d = p.landscape.dimension;
+  const double t = temperature(p);
+  if (d > 2 || !p.target || p.noise.kind == Noise::Kind::state || !isotropic_variance(p) || !(t > 0))
+    return kNan;
+  const auto& centre = p.start.centre;
+  const std::size_t start = basins.of(centre[0], d > 1 ? centre[1] : 0);
+  const double sign = p.target->direction > 0 ? 1 : -1;
+  const auto reached = [&](std::size_t basin) {
+    // On a line the basin of the target and those behind it; in a plane those whose minimum lies beyond it.
+    constexpr double kRounding = 1e-6;
+    if (d == 1)
+      return sign * (static_cast<double>(basin) - static_cast<double>(basins.of(p.target->position, 0))) >= 0;
+    return sign * (basins.minima()[basin].position[0] - p.target->position) >= -kRounding;
+  };
+  if (basins.count() < 2 || reached(start)) return kNan;
+
+  // Mean times tau from basin to basin: sum over passes of k_ij (tau_i - tau_j) = 1, tau = 0 where reached.
+  const auto n = static_cast<Eigen::Index>(basins.count());
+  Eigen::MatrixXd hops = Eigen::MatrixXd::Identity(n, n);
+  Eigen::VectorXd ones = Eigen::VectorXd::Zero(n);
+  const auto matrix = [&](const std::vector<double>& h) {
+    return Eigen::MatrixXd(Eigen::Map<const Matrix>(h.data(), d, d));
+  };
+  for (const Pass& pass : basins.passes(p.landscape)) {
+    for (int side = 0; side < 2; ++side) {
+      const auto from = static_cast<Eigen::Index>(pass.basins[side]);
+      const auto to = static_cast<Eigen::Index>(pass.basins[1 - side]);
+      if (reached(pass.basins[side])) continue;
+      const Minimum& bottom = basins.minima()[pass.basins[side]];
+      double rate = 0;
+      try {
+        rate = 1 / theory::kramers_time(matrix(hessian(p.landscape, bottom.position)), matrix(pass.hessian),
+                                        pass.loss - bottom.loss, t);
+      } catch (const std::domain_error&) {  // degenerate: no law
+        return kNan;
+      }
+      if (ones[from] == 0) hops(from, from) = 0;
+      ones[from] = 1;
+      hops(from, from) += rate;
+      hops(from, to) -= rate;
+    }
   }
-  if (std::isnan(top)) return kNan;
-  const Minimum& bottom = basins.minima()[basins.of(start, 0)];
-  const double curvature = hessian(p.landscape, {&top, 1})[0];
-  if (!(bottom.determinant > 0 && curvature < 0 && temperature(p) > 0)) return kNan;
-  return theory::kramers_time(bottom.determinant, curvature, height - bottom.loss, temperature(p));
+  const Eigen::FullPivLU<Eigen::MatrixXd> solver(hops);
+  const double time = solver.solve(ones)[static_cast<Eigen::Index>(start)];
+  return ones[static_cast<Eigen::Index>(start)] > 0 && solver.isInvertible() && time > 0 ? time : kNan;
 }
 
 std::vector<double> stationary_quantiles(const Problem& p, const Box& box, std::size_t n) {

@@ -50,8 +50,11 @@ std::vector<double> occupancy(const Problem& problem, OccupancyLaw law, const Ba
 /// reaches the target: the double integral of e^Phi(y) e^-Phi(x) / D(x), Phi' = l' / D (one dimension).
 double mean_first_passage_time(const Problem& problem, const Box& box);
 
-/// Kramers: 2 pi exp((l_b - l_A) / T) / sqrt(l''_A |l''_b|), from the start's basin over the highest maximum
-/// before the target (one dimension, constant noise). The target should lie well beyond that maximum.
+/// Kramers: a walker hops from basin to basin over the passes between them, each hop at the rate
+/// |lambda| / 2 pi sqrt(det H_A / |det H_b|) exp(-(l_b - l_A) / T), lambda the negative eigenvalue at the
+/// pass; the mean time from the start's basin until it is in that of the target, or in a plane in one whose
+/// minimum lies beyond the target (one or two dimensions, isotropic constant noise). The target should lie
+/// well beyond the passes.
 double kramers_time(const Problem& problem, const Basins& basins);
 
 /// Quantiles 0, 1/n, ..., 1 of the exact density in one dimension, for Start::Kind::quantile.
