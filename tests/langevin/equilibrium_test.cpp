@@ -172,6 +172,25 @@ TEST(KramersTime, InThePlaneIsThatOnTheLine) {
   EXPECT_NEAR(kramers_time(plane, apart) / kramers_time(line, on_line), 1, 1e-5);
 }
 
+/// From the deep minimum of Mueller and Brown's landscape the line through the next minimum is reached within
+/// the basin, far below the saddle; from the minimum on the right it is not.
+TEST(KramersTime, IsNoneWhereTheTargetCutsTheBasin) {
+  Landscape l;
+  l.kind = Landscape::Kind::mueller_brown;
+  l.dimension = 2;
+  l.scale = 0.01;
+  Problem p = with_unit_noise(l);
+  p.learning_rate = 0.004;
+  p.batch_size = 0.002 / 0.06;  // T = 0.06
+  const Basins basins(l, {{-1.5, -0.3}, {1.1, 2.0}});
+  p.start.centre = basins.minima()[0].position;
+  p.target = Target{basins.minima()[1].position[0], 1};
+  EXPECT_TRUE(std::isnan(kramers_time(p, basins)));
+  p.start.centre = basins.minima()[2].position;
+  p.target->direction = -1;
+  EXPECT_GT(kramers_time(p, basins), 0);
+}
+
 /// Three equal wells: a walker in the middle goes back as often as on, so that two hops take three times one.
 TEST(KramersTime, AddsUpOverHops) {
   Problem p = with_unit_noise(formula(1, "abs(x) < 1.5 ? -cos(2*pi*x) : 20*(abs(x) - 1.5)^2 + 1"));

@@ -126,6 +126,20 @@ std::vector<double> plane_probabilities(const Problem& p, const Potential& phi, 
   return probability;
 }
 
+/// The least loss where the line w_0 = x crosses basins that `counts` holds for; infinite where it crosses
+/// none.
+double least_on_line(const Landscape& l, const Basins& basins, double x,
+                     const std::function<bool(std::size_t)>& counts) {
+  const BasinMap map = basins.map();
+  double least = std::numeric_limits<double>::infinity();
+  for (int j = 0; j < BasinMap::kCells; ++j) {
+    const double w[2] = {x,
+                         map.box.low[1] + (j + 0.5) * (map.box.high[1] - map.box.low[1]) / BasinMap::kCells};
+    if (counts(basins.of(w[0], w[1]))) least = std::min(least, value(l, w));
+  }
+  return least;
+}
+
 }  // namespace
 
 std::optional<double> isotropic_variance(const Problem& p) {
@@ -329,7 +343,9 @@ double kramers_time(const Problem& p, const Basins& basins) {
   const auto matrix = [&](const std::vector<double>& h) {
     return Eigen::MatrixXd(Eigen::Map<const Matrix>(h.data(), d, d));
   };
+  double exit = std::numeric_limits<double>::infinity();  // the lowest pass by which the target is reached
   for (const Pass& pass : basins.passes(p.landscape)) {
+    if (reached(pass.basins[0]) != reached(pass.basins[1])) exit = std::min(exit, pass.loss);
     for (int side = 0; side < 2; ++side) {
       const auto from = static_cast<Eigen::Index>(pass.basins[side]);
       const auto to = static_cast<Eigen::Index>(pass.basins[1 - side]);
@@ -348,6 +364,12 @@ double kramers_time(const Problem& p, const Basins& basins) {
       hops(from, to) -= rate;
     }
   }
+  // Walkers that come to the target within a basin do not go over its pass. Our choice of the margin.
+  constexpr double kTemperatures = 2;
+  const auto still_inside = [&](std::size_t basin) { return !reached(basin); };
+  if (d == 2 &&
+      least_on_line(p.landscape, basins, p.target->position, still_inside) < exit + kTemperatures * t)
+    return kNan;
   const Eigen::FullPivLU<Eigen::MatrixXd> solver(hops);
   const double time = solver.solve(ones)[static_cast<Eigen::Index>(start)];
   return ones[static_cast<Eigen::Index>(start)] > 0 && solver.isInvertible() && time > 0 ? time : kNan;
