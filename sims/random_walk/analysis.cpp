@@ -47,6 +47,8 @@ class PointAnalysis {
       offset += walk::cells(o, p, r.bins) * r.steps.size();
     }
     largest_ = walk::amplitude_range(p).largest;
+    constexpr double kRounding = 1e-9;
+    jumps_ = std::abs(g(p.upper) - g(p.lower)) > kRounding * largest_;
   }
 
   // ---- Predictions of the three conventions ----
@@ -94,9 +96,18 @@ class PointAnalysis {
       }
     return values;
   }
+  /// [step][bin]: kicks have no mean; at walls, which push back, there is no prediction.
+  std::vector<double> drift_prediction() {
+    return away_from_walls([](std::size_t, std::size_t) { return 0; });
+  }
+  /// [step][bin]: eta^2 g^2 / 2, its mean over the walkers that the Fokker-Planck equation puts into the bin.
   std::vector<double> diffusion_prediction() {
-    std::vector<double> values;
-    for (std::size_t b = 0; b < bins(); ++b) values.push_back(has_variance() ? 2 * temperature(b) : kNaN);
+    return away_from_walls(
+        [&](std::size_t k, std::size_t b) { return predicted().diffusion[k * bins() + b]; });
+  }
+  std::vector<double> effective_temperature_prediction() {
+    std::vector<double> values = diffusion_prediction();
+    for (double& value : values) value *= 0.5;
     return values;
   }
   std::vector<double> mean_passage_time_prediction() {
@@ -144,8 +155,9 @@ class PointAnalysis {
 
  private:
   struct Predicted {
-    std::vector<double> density;  ///< [step][convention][bin]
-    std::vector<double> flux;     ///< [step][convention][edge]
+    std::vector<double> density;    ///< [step][convention][bin]
+    std::vector<double> flux;       ///< [step][convention][edge]
+    std::vector<double> diffusion;  ///< [step][bin], by fokker_planck
   };
 
   std::size_t bins() const { return static_cast<std::size_t>(r_.bins); }
@@ -181,9 +193,10 @@ class PointAnalysis {
     }
     return temperatures_[b];
   }
-  /// Places closer than this to a wall are left out of comparisons.
+  /// Places closer than this to a wall are left out of comparisons; to the seam of a ring too, if g jumps
+  /// there.
   bool near_wall(double from, double to) const {
-    if (p_.boundary == walk::Boundary::periodic) return false;
+    if (p_.boundary == walk::Boundary::periodic && !jumps_) return false;
     const double layer = kWallSteps * p_.learning_rate * largest_;
     return from < p_.lower + layer || to > p_.upper - layer;
   }
@@ -252,11 +265,39 @@ class PointAnalysis {
     return *predicted_;
   }
 
+  template <class F>
+  std::vector<double> away_from_walls(F value) const {
+    std::vector<double> values;
+    for (std::size_t k = 0; k < r_.steps.size(); ++k)
+      for (std::size_t b = 0; b < bins(); ++b)
+        values.push_back(has_variance() && !bin_near_wall(b) ? value(k, b) : kNaN);
+    return values;
+  }
+
+  /// Mean of eta^2 g^2 / 2 over a density on `factor` cells per bin, for each bin.
+  std::vector<double> mean_diffusion(const theory::Cells& cells, const std::vector<double>& density,
+                                     int factor) const {
+    std::vector<double> means;
+    for (std::size_t b = 0; b < bins(); ++b) {
+      double all = 0;
+      double sum = 0;
+      for (int i = 0; i < factor; ++i) {
+        const int cell = static_cast<int>(b) * factor + i;
+        const double step = p_.learning_rate * g(cells.centre(cell));
+        all += density[static_cast<std::size_t>(cell)];
+        sum += density[static_cast<std::size_t>(cell)] * 0.5 * step * step;
+      }
+      means.push_back(all > 0 ? sum / all : kNaN);
+    }
+    return means;
+  }
+
   Predicted predict() const {
     const std::size_t steps = r_.steps.size();
     const std::size_t conventions = kConventions.size();
     Predicted all{std::vector<double>(steps * conventions * bins(), kNaN),
-                  std::vector<double>(steps * conventions * (bins() + 1), kNaN)};
+                  std::vector<double>(steps * conventions * (bins() + 1), kNaN),
+                  std::vector<double>(steps * bins(), kNaN)};
     if (p_.boundary == walk::Boundary::line || !has_variance()) return all;  // no such domain or diffusion
     for (std::size_t c = 0; c < conventions; ++c) {
       const theory::FokkerPlanck equation = walk_equation(kConventions[c]);
@@ -264,7 +305,11 @@ class PointAnalysis {
       theory::Density state = start_density(equation.cells);
       for (std::size_t k = 0; k < steps; ++k) {
         const std::vector<double> crossed = state.crossed;
-        const std::vector<double> density = theory::coarsened(mean_density(equation, state, k), factor);
+        const std::vector<double> fine = mean_density(equation, state, k);
+        const std::vector<double> density = theory::coarsened(fine, factor);
+        if (kConventions[c] == Convention::fokker_planck)
+          std::ranges::copy(mean_diffusion(equation.cells, fine, factor),
+                            all.diffusion.begin() + static_cast<std::ptrdiff_t>(k * bins()));
         std::ranges::copy(density,
                           all.density.begin() + static_cast<std::ptrdiff_t>((k * conventions + c) * bins()));
         double* const flux = &all.flux[(k * conventions + c) * (bins() + 1)];
@@ -466,6 +511,7 @@ class PointAnalysis {
   const PointEnsemble& ensemble_;
   walk::Amplitude amplitude_;
   double largest_ = 0;
+  bool jumps_ = false;  ///< g from upper to lower
   std::vector<std::size_t> offsets_;
   std::vector<double> temperatures_;
   std::vector<Estimate> exponents_;
@@ -589,7 +635,7 @@ const std::vector<Derivation>& derivations() {
        &P::soret_coefficient_prediction},
       {{{"drift",
          "1",
-         "Kramers-Moyal coefficient D1: mean displacement per step, by starting bin",
+         "drift D1: mean displacement per step by starting bin, a Kramers-Moyal coefficient",
          "",
          {"position"}},
         true},
@@ -602,7 +648,7 @@ const std::vector<Derivation>& derivations() {
        &P::drift_error},
       {{{"diffusion",
          "1",
-         "Kramers-Moyal coefficient D2: half the mean square displacement per step",
+         "diffusion D2: half the mean square displacement per step, a Kramers-Moyal coefficient",
          "",
          {"position"}},
         true},
@@ -613,17 +659,45 @@ const std::vector<Derivation>& derivations() {
        {O::density, O::diffusion_density},
        0,
        &P::diffusion_error},
-      {{{"diffusion_prediction", "1", "eta^2 g^2 / 2, mean over the bin", "seed 002 Eq. 6", {"position"}},
-        false,
+      {{{"drift_prediction",
+         "1",
+         "0: kicks have no mean, and only walls push",
+         "seed 002 Eq. 5",
+         {"position"}},
+        true,
+        "drift"},
+       {O::density, O::drift_density},
+       1,
+       &P::drift_prediction},
+      {{{"diffusion_prediction",
+         "1",
+         "eta^2 g^2 / 2, mean over the walkers that the Fokker-Planck equation puts into the bin",
+         "seed 002 Eq. 6",
+         {"position"}},
+        true,
         "diffusion"},
        {O::density, O::diffusion_density},
        1,
        &P::diffusion_prediction},
-      {{{"effective_temperature", "1", "(eta g / 2)^2 = D2 / 2 as measured", "seed 002 Eq. 35", {"position"}},
+      {{{"effective_temperature",
+         "1",
+         "effective temperature: (eta g / 2)^2, half of D2 as measured",
+         "seed 002 Eq. 35",
+         {"position"}},
         true},
        {O::density, O::diffusion_density},
        0,
        &P::effective_temperature},
+      {{{"effective_temperature_prediction",
+         "1",
+         "half of diffusion_prediction",
+         "seed 002 Eq. 35",
+         {"position"}},
+        true,
+        "effective_temperature"},
+       {O::density, O::diffusion_density},
+       1,
+       &P::effective_temperature_prediction},
       {{{"effective_temperature_stderr", "1", "jackknife error of effective_temperature", "", {"position"}},
         true},
        {O::density, O::diffusion_density},

@@ -77,7 +77,7 @@ TEST_F(Derived, InfoAndDescribeSayWhatPredictsWhat) {
 
   EXPECT_THAT(command({"describe", "random_walk"}).out,
               AllOf(HasSubstr("density_prediction, per convention, per position, per step; predicts density"),
-                    HasSubstr("diffusion_prediction, per position; predicts diffusion")));
+                    HasSubstr("diffusion_prediction, per position, per step; predicts diffusion")));
 }
 
 TEST_F(Derived, DescribeListsAllThatAFileHolds) {
