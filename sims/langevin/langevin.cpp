@@ -7,6 +7,7 @@
 #include <limits>
 #include <optional>
 
+#include "sims/jackknife.hpp"
 #include "sims/langevin/derived.hpp"
 #include "sims/langevin/options.hpp"
 #include "sims/option_table.hpp"
@@ -395,36 +396,6 @@ class LangevinExperiment : public Experiment {
     compare(e, O::occupancy, laws, out);
   }
 
-  /// f(mean of the survivors) and its standard error by the jackknife over blocks.
-  template <class F>
-  std::pair<double, double> jackknife(const PointEnsemble& e, const std::vector<std::size_t>& cells,
-                                      const F& f) const {
-    std::vector<double> total(cells.size(), 0.0);
-    double count = 0, blocks = 0;
-    for (std::size_t b = 0; b < e.blocks.size(); ++b) {
-      if (e.survivors[b] == 0) continue;
-      const auto n = static_cast<double>(e.survivors[b]);
-      for (std::size_t k = 0; k < cells.size(); ++k) total[k] += n * e.blocks[b][cells[k]];
-      count += n, blocks += 1;
-    }
-    if (blocks < 2) return {kNan, kNan};
-    std::vector<double> x(cells.size());
-    for (std::size_t k = 0; k < cells.size(); ++k) x[k] = total[k] / count;
-    const double whole = f(x);
-    std::vector<double> without;
-    for (std::size_t b = 0; b < e.blocks.size(); ++b) {
-      if (e.survivors[b] == 0) continue;
-      const auto n = static_cast<double>(e.survivors[b]);
-      for (std::size_t k = 0; k < cells.size(); ++k)
-        x[k] = (total[k] - n * e.blocks[b][cells[k]]) / (count - n);
-      without.push_back(f(x));
-    }
-    double mean = 0, square = 0;
-    for (const double y : without) mean += y / blocks;
-    for (const double y : without) square += (y - mean) * (y - mean);
-    return {whole, std::sqrt(square * (blocks - 1) / blocks)};
-  }
-
   /// The trapezoidal sum of correlation[record], in t.
   double correlation_time(std::size_t i, std::span<const double> correlation) const {
     double time = 0;
@@ -435,12 +406,14 @@ class LangevinExperiment : public Experiment {
   }
 
   void derive_autocorrelation(std::size_t i, const PointEnsemble& e, std::vector<double>& out) const {
-    std::vector<std::size_t> cells;
-    for (std::size_t r = 0; r < record_count(); ++r) cells.push_back(place(O::autocovariance).first + r);
-    const auto [time, error] =
-        jackknife(e, cells, [&](const std::vector<double>& x) { return correlation_time(i, x); });
-    out.push_back(time);
-    out.push_back(error);
+    const std::size_t first = place(O::autocovariance).first;
+    const Estimate time = jackknife(e, [&](auto at) {
+      std::vector<double> correlation;
+      for (std::size_t r = 0; r < record_count(); ++r) correlation.push_back(at(first + r));
+      return correlation_time(i, correlation);
+    });
+    out.push_back(time.value);
+    out.push_back(time.error);
     const Problem& p = problems_[i];
     const bool known =
         quadratic_ && p.landscape.diagonal &&
@@ -459,11 +432,12 @@ class LangevinExperiment : public Experiment {
   void derive_escape(std::size_t i, const PointEnsemble& e, std::vector<double>& out) const {
     std::vector<double> times, errors;
     for (std::size_t r = 0; r < record_count(); ++r) {
-      const auto [time, error] =
-          jackknife(e, {place(O::survival_time).first + r, place(O::escaped).first + r},
-                    [](const std::vector<double>& x) { return x[1] > 0 ? x[0] / x[1] : kNan; });
-      times.push_back(time);
-      errors.push_back(error);
+      const Estimate time = jackknife(e, [&](auto at) {
+        const double escaped = at(place(O::escaped).first + r);
+        return escaped > 0 ? at(place(O::survival_time).first + r) / escaped : kNan;
+      });
+      times.push_back(time.value);
+      errors.push_back(time.error);
     }
     const double laws[2] = {
         langevin::mean_first_passage_time(problems_[i], record_.plan.histogram.box),

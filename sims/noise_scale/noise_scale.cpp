@@ -9,6 +9,7 @@
 #include <numeric>
 #include <optional>
 
+#include "sims/jackknife.hpp"
 #include "sims/noise_scale/derived.hpp"
 #include "sims/noise_scale/options.hpp"
 #include "sims/noise_scale/problem.hpp"
@@ -93,33 +94,9 @@ double mean_over(const std::vector<std::vector<double>>& z, const Statistic& sta
   return sum / static_cast<double>(z.size());
 }
 
-/// A ratio of two cells' means with its jackknife error over blocks.
-struct Ratio {
-  double value = 0;
-  double error = 0;
-};
-Ratio ratio_of_means(const PointEnsemble& ensemble, std::size_t above, std::size_t below) {
-  Ratio ratio{ensemble.mean[above] / ensemble.mean[below], std::numeric_limits<double>::quiet_NaN()};
-  double all = 0;
-  double blocks = 0;
-  for (const auto survivors : ensemble.survivors) {
-    all += static_cast<double>(survivors);
-    blocks += survivors > 0 ? 1 : 0;
-  }
-  if (blocks < 2) return ratio;
-  std::vector<double> without;
-  for (std::size_t b = 0; b < ensemble.blocks.size(); ++b) {
-    const auto n = static_cast<double>(ensemble.survivors[b]);
-    if (n == 0) continue;
-    const auto& block = ensemble.blocks[b];
-    without.push_back((all * ensemble.mean[above] - n * block[above]) /
-                      (all * ensemble.mean[below] - n * block[below]));
-  }
-  const double mean = std::accumulate(without.begin(), without.end(), 0.0) / blocks;
-  double squares = 0;
-  for (const double value : without) squares += (value - mean) * (value - mean);
-  ratio.error = std::sqrt(squares * (blocks - 1) / blocks);
-  return ratio;
+/// A ratio of two cells' means.
+Estimate ratio_of_means(const PointEnsemble& ensemble, std::size_t above, std::size_t below) {
+  return jackknife(ensemble, [&](auto at) { return at(above) / at(below); });
 }
 
 class NoiseScaleExperiment : public Experiment {
@@ -546,9 +523,9 @@ void NoiseScaleExperiment::add_derived() {
         "critical_batch_size_estimate_stderr",
         [critical](const Point&, const PointEnsemble& e, std::size_t r) { return critical(e, r).error; });
     const auto signal = [this](const Point& p, const PointEnsemble& ensemble, std::size_t record) {
-      const Ratio inverse = ratio_of_means(ensemble, cell(O::gradient_norm_squared, record),
-                                           cell(O::gradient_variance, record));
-      return Ratio{inverse.value * p.options.batch_size, inverse.error * p.options.batch_size};
+      const Estimate inverse = ratio_of_means(ensemble, cell(O::gradient_norm_squared, record),
+                                              cell(O::gradient_variance, record));
+      return Estimate{inverse.value * p.options.batch_size, inverse.error * p.options.batch_size};
     };
     add_series("signal_to_noise_estimate", [signal](const Point& p, const PointEnsemble& e, std::size_t r) {
       return signal(p, e, r).value;

@@ -7,6 +7,7 @@
 #include <numeric>
 #include <optional>
 
+#include "sims/jackknife.hpp"
 #include "sims/random_walk/plane_density.hpp"
 #include "soret/theory/fokker_planck.hpp"
 #include "soret/theory/walk_conventions.hpp"
@@ -30,11 +31,6 @@ constexpr double kLeastPlaneCount = 100;
 /// Within this many steps of a wall the walk feels that its steps are finite, and the density differs from
 /// the Fokker-Planck one by a share of the order of a step times the slope of g: such bins are left out.
 constexpr double kWallSteps = 4;
-
-struct Estimate {
-  double value = kNaN;
-  double error = kNaN;
-};
 
 class PointAnalysis {
  public:
@@ -395,38 +391,14 @@ class PointAnalysis {
     return near_wall(edge, edge);
   }
 
-  // ---- Jackknife ----
-
-  /// f(at) computes an estimate from means at(cell); it is repeated without each block in turn.
-  template <class F>
-  Estimate jackknife(F f) const {
-    const auto& mean = ensemble_.mean;
-    Estimate estimate;
-    estimate.value = f([&](std::size_t c) { return mean[c]; });
-    double total = 0;
-    for (const std::int64_t n : ensemble_.survivors) total += static_cast<double>(n);
-    std::vector<double> replicates;
-    for (std::size_t b = 0; b < ensemble_.blocks.size(); ++b) {
-      const auto n = static_cast<double>(ensemble_.survivors[b]);
-      if (n == 0 || n == total) continue;
-      const auto& block = ensemble_.blocks[b];
-      replicates.push_back(f([&](std::size_t c) { return (total * mean[c] - n * block[c]) / (total - n); }));
-    }
-    if (replicates.size() < 2) return estimate;
-    const auto m = static_cast<double>(replicates.size());
-    const double middle = std::accumulate(replicates.begin(), replicates.end(), 0.0) / m;
-    double square = 0;
-    for (const double x : replicates) square += (x - middle) * (x - middle);
-    estimate.error = std::sqrt(square * (m - 1) / m);
-    return estimate;
-  }
+  // ---- Estimates with errors ----
 
   /// factor times numerator over denominator, for every record and cell.
   std::vector<Estimate> ratios(O numerator, O denominator, double factor) const {
     std::vector<Estimate> all;
     for (std::size_t k = 0; k < r_.steps.size(); ++k)
       for (std::size_t c = 0; c < bins(); ++c)
-        all.push_back(jackknife([&](auto at) {
+        all.push_back(jackknife(ensemble_, [&](auto at) {
           const double below = at(cell(denominator, k, c));
           return below > 0 ? factor * at(cell(numerator, k, c)) / below : kNaN;
         }));
@@ -436,7 +408,7 @@ class PointAnalysis {
   std::vector<Estimate> passage_times() const {
     std::vector<Estimate> all;
     for (std::size_t k = 0; k < r_.steps.size(); ++k)
-      all.push_back(jackknife([&](auto at) {
+      all.push_back(jackknife(ensemble_, [&](auto at) {
         const double absorbed = 1 - at(cell(O::survival, k, 0));
         return absorbed > 0 ? at(cell(O::passage_time, k, 0)) / absorbed : kNaN;
       }));
@@ -464,7 +436,7 @@ class PointAnalysis {
         used.push_back(b);
         weight.push_back(rho * rho / (sigma * sigma));
       }
-      exponents_.push_back(jackknife([&](auto at) {
+      exponents_.push_back(jackknife(ensemble_, [&](auto at) {
         double w = 0, x = 0, y = 0;
         for (std::size_t i = 0; i < used.size(); ++i) {
           w += weight[i];
