@@ -117,7 +117,10 @@ Range Range::padded(bool log_axis) const {
     const double factor = std::max(1.15, std::pow(high / low, 0.05));
     return {low / factor, high * factor};
   }
-  const double air = high > low ? 0.06 * (high - low) : std::abs(high) * 0.1 + 1e-12;
+  // Values that differ by rounding are one value: six digits, as axes are written, would not tell them apart.
+  constexpr double kRounding = 1e-5;
+  const double size = std::max(std::abs(low), std::abs(high));
+  const double air = high - low > kRounding * size ? 0.06 * (high - low) : 0.1 * size + 1e-12;
   return {low - air, high + air};
 }
 

@@ -158,6 +158,18 @@ TEST_F(Plot, ErrorsSayWhatIsAllowed) {
               HasSubstr("what varies is"));
 }
 
+// An enumerated expectation is the same at every batch size, up to rounding.
+TEST_F(Plot, NumbersThatDifferByRoundingHaveAFigure) {
+  const Outcome run =
+      command({"run", "noise.cfg", "-o", "equal.h5", "--quiet", "--set", "sgd.batch_size=2 3", "--set",
+               "noise.method=enumerate", "--set", "record.observables=gradient_variance noise_mean"});
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  for (const char* observable : {"gradient_variance", "noise_mean"}) {
+    const Outcome plot = command({"plot", "equal.h5", "--observable", observable, "-o", "equal.png"});
+    EXPECT_EQ(plot.exit_code, 0) << observable << ": " << plot.err;
+  }
+}
+
 // The smoke output of every config, where its data are at hand.
 TEST_F(Plot, EveryConfigHasAFigure) {
   for (const auto& entry : fs::recursive_directory_iterator(fs::path(SORET_SOURCE_DIR) / "configs")) {
