@@ -76,9 +76,9 @@ TEST(RandomWalk, BadInputIsAUsageError) {
   EXPECT_THAT(rejection({"--set", "walk.lower=-1e308", "--set", "walk.upper=1e308"}),
               HasSubstr("walk.upper"));
   EXPECT_THAT(rejection({"--set", "walk.steps=9000000000000000"}), HasSubstr("record less often"));
-  EXPECT_THAT(rejection({"--set", "walk.steps=1000000", "--set", "record.every=1", "--set",
-                         "record.bins=1000000"}),
-              HasSubstr("GB"));
+  EXPECT_THAT(
+      rejection({"--set", "walk.steps=1000000", "--set", "record.every=1", "--set", "record.bins=1000000"}),
+      HasSubstr("GB"));
   EXPECT_THAT(rejection({"--set", "walk.dimensions=9"}), HasSubstr("walk.dimensions"));
   EXPECT_THAT(rejection({"--set", "walk.boundary=reflectng"}), HasSubstr("did you mean 'reflecting'?"));
   EXPECT_THAT(rejection({"--set", "ensemble.walkers=643"}), HasSubstr("640"));
