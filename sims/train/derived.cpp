@@ -6,6 +6,8 @@
 #include <optional>
 #include <string>
 
+#include "sims/jackknife.hpp"
+
 namespace soret::sims {
 namespace {
 
@@ -26,51 +28,24 @@ constexpr Matched kMatched[] = {
     {"matched_parameter_norm", O::parameter_norm, "norm of the parameters there"},
 };
 
-/// The place between records, linearly, at which `loss` first reaches `level`; NaN if it does not.
-double crossing(std::span<const double> loss, double level) {
-  for (std::size_t k = 0; k < loss.size(); ++k) {
-    if (!(loss[k] <= level)) continue;
+/// The place between records 0 to n - 1, linearly, at which loss(k) first reaches `level`; NaN if it does
+/// not.
+template <class F>
+double crossing(std::size_t n, F loss, double level) {
+  for (std::size_t k = 0; k < n; ++k) {
+    if (!(loss(k) <= level)) continue;
     if (k == 0) return 0;
-    return static_cast<double>(k - 1) + (loss[k - 1] - level) / (loss[k - 1] - loss[k]);
+    return static_cast<double>(k - 1) + (loss(k - 1) - level) / (loss(k - 1) - loss(k));
   }
   return kNaN;
 }
 
-template <class T>
-double at(std::span<const T> curve, double place) {
-  if (std::isnan(place)) return kNaN;
-  const auto k = std::min(static_cast<std::size_t>(place), curve.size() - 1);
-  const double rest = place - static_cast<double>(k);
-  if (rest == 0) return static_cast<double>(curve[k]);
-  return static_cast<double>(curve[k]) * (1 - rest) + static_cast<double>(curve[k + 1]) * rest;
-}
-
-/// f of the ensemble, and its delete-one jackknife error over blocks with survivors (NaN for fewer than two).
 template <class F>
-std::pair<double, double> with_jackknife(const PointEnsemble& ensemble, const F& f) {
-  const double value = f(ensemble.mean);
-  std::vector<std::size_t> alive;
-  double total = 0;
-  for (std::size_t b = 0; b < ensemble.blocks.size(); ++b) {
-    if (ensemble.survivors[b] == 0) continue;
-    alive.push_back(b);
-    total += static_cast<double>(ensemble.survivors[b]);
-  }
-  if (alive.size() < 2) return {value, kNaN};
-  std::vector<double> without;
-  std::vector<double> mean(ensemble.mean.size());
-  for (const std::size_t b : alive) {
-    const auto n = static_cast<double>(ensemble.survivors[b]);
-    for (std::size_t i = 0; i < mean.size(); ++i)
-      mean[i] = (ensemble.mean[i] * total - ensemble.blocks[b][i] * n) / (total - n);
-    without.push_back(f(mean));
-  }
-  const auto count = static_cast<double>(without.size());
-  double average = 0;
-  for (const double x : without) average += x / count;
-  double square = 0;
-  for (const double x : without) square += (x - average) * (x - average);
-  return {value, std::sqrt(square * (count - 1) / count)};
+double interpolate(F curve, double place) {
+  if (std::isnan(place)) return kNaN;
+  const auto k = static_cast<std::size_t>(place);
+  const double rest = place - static_cast<double>(k);
+  return rest == 0 ? curve(k) : curve(k) * (1 - rest) + curve(k + 1) * rest;
 }
 
 }  // namespace
@@ -107,23 +82,25 @@ std::vector<DerivedQuantity> derived_of(const TrainRecord& record) {
 std::vector<double> derive_train(const TrainRecord& record, const std::vector<DerivedQuantity>& wanted,
                                  std::span<const std::size_t> offsets, const PointEnsemble& ensemble) {
   std::vector<double> values;
-  const std::size_t records = record.steps.size();
-  const auto curve = [&](std::span<const double> cells, O o) {
-    const auto place = std::ranges::find(record.observables, o) - record.observables.begin();
-    return cells.subspan(offsets[static_cast<std::size_t>(place)], records);
+  const auto first = [&](O o) {
+    return offsets[static_cast<std::size_t>(std::ranges::find(record.observables, o) -
+                                            record.observables.begin())];
   };
   for (std::size_t q = 0; q < wanted.size(); q += 2) {
     const auto& m =
         *std::ranges::find_if(kMatched, [&](const Matched& row) { return row.name == wanted[q].what.name; });
     std::vector<double> errors;
     for (const double level : record.matched_losses) {
-      const auto [value, error] = with_jackknife(ensemble, [&](std::span<const double> cells) {
-        const double place = crossing(curve(cells, O::train_loss), level);
-        return m.observable ? at(curve(cells, *m.observable), place)
-                            : at(std::span<const std::int64_t>(record.steps), place);
+      const Estimate estimate = jackknife(ensemble, [&](const auto& at) {
+        const auto curve = [&](O o) {
+          return [&at, cell = first(o)](std::size_t k) { return at(cell + k); };
+        };
+        const double place = crossing(record.steps.size(), curve(O::train_loss), level);
+        if (m.observable) return interpolate(curve(*m.observable), place);
+        return interpolate([&](std::size_t k) { return static_cast<double>(record.steps[k]); }, place);
       });
-      values.push_back(value);
-      errors.push_back(error);
+      values.push_back(estimate.value);
+      errors.push_back(estimate.error);
     }
     values.insert(values.end(), errors.begin(), errors.end());
   }
