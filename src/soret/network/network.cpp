@@ -117,6 +117,11 @@ const T* Network<T>::output_of(const Pass<T>& pass) const {
 }
 
 template <class T>
+const T* Network<T>::values_of(const Pass<T>& pass, int node) const {
+  return pass.y_.of[node];
+}
+
+template <class T>
 void Network<T>::backward(Pass<T>& pass, const T* parameters, T* gradient) const {
   for (int i = last(); i > 0; --i) {
     const Node& node = nodes_[i];

@@ -54,6 +54,8 @@ class Network {
                    const Mode& mode) const;
   /// The same y again.
   const T* output_of(const Pass<T>& pass) const;
+  /// What forward left at a node behind the input.
+  const T* values_of(const Pass<T>& pass, int node) const;
   /// Adds to gradient[parameter_count] the derivative of the scalar whose derivative by the output is
   /// pass.output_gradient(). nullptr: only what other maps need of it. After forward.
   void backward(Pass<T>& pass, const T* parameters, T* gradient) const;
