@@ -3,65 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 
+#include "sims/ensemble_data.hpp"
 #include "sims/option_table.hpp"
 #include "soret/base/error.hpp"
-#include "soret/data/dataset.hpp"
-#include "soret/data/load.hpp"
 
 namespace soret::sims {
 namespace {
-
-using two_layer::Activation;
-using two_layer::Initialisation;
-using two_layer::Inputs;
-using two_layer::Labels;
-using two_layer::Loss;
-using two_layer::Sampling;
-
-/// A word of the config and the value it stands for.
-template <class T>
-struct Word {
-  const char* word;
-  T value;
-};
-
-constexpr std::array<Word<Activation>, 4> kActivations = {{{"relu", Activation::relu},
-                                                           {"leaky_relu", Activation::leaky_relu},
-                                                           {"tanh", Activation::tanh},
-                                                           {"gelu", Activation::gelu}}};
-constexpr std::array<Word<Loss>, 3> kLosses = {
-    {{"logistic", Loss::logistic}, {"softmax", Loss::softmax}, {"squared", Loss::squared}}};
-constexpr std::array<Word<Initialisation>, 4> kInitialisations = {
-    {{"framework_uniform", Initialisation::framework_uniform},
-     {"he", Initialisation::he},
-     {"lecun", Initialisation::lecun},
-     {"normal", Initialisation::normal}}};
-constexpr std::array<Word<Inputs>, 3> kInputs = {
-    {{"gaussian", Inputs::gaussian}, {"uniform", Inputs::uniform}, {"ball", Inputs::ball}}};
-constexpr std::array<Word<Labels>, 3> kLabels = {
-    {{"random", Labels::random}, {"teacher", Labels::teacher}, {"dataset", Labels::dataset}}};
-
-template <class T, std::size_t N>
-std::vector<std::string> words(const std::array<Word<T>, N>& table) {
-  std::vector<std::string> out;
-  for (const auto& entry : table) out.emplace_back(entry.word);
-  return out;
-}
-
-/// The value of a word that the config reader has already checked against words(table).
-template <class T, std::size_t N>
-T value_of(const std::array<Word<T>, N>& table, const std::string& word) {
-  return std::ranges::find(table, word, &Word<T>::word)->value;
-}
-
-std::vector<std::string> data_kinds() {
-  auto kinds = words(kInputs);
-  const auto datasets = data::dataset_kinds();
-  kinds.insert(kinds.end(), datasets.begin(), datasets.end());
-  return kinds;
-}
 
 std::vector<std::string> observable_names() {
   std::vector<std::string> names;
@@ -90,21 +38,10 @@ std::vector<Option> two_layer_options() {
            "2/fan_in), "
            "N(0, 1/fan_in), N(0, initial_scale^2) with zero biases (our choice: no paper says)"),
       positive(real("network.initial_scale", "1", 0, "standard deviation of initialisation = normal")),
-
-      text("data.kind", "gaussian", data_kinds(),
-           "inputs: gaussian N(0, I), uniform U(0, 1), ball (uniform in a ball), or a dataset"),
-      positive(real("data.radius", "1", 0, "radius of kind = ball")),
-      text("data.labels", "random", words(kLabels),
-           "random: fair coin, class or N(0, 1); teacher: a random two-layer network; dataset: its classes"),
-      integer("data.teacher_hidden", "10", 1, "width of the teacher (our choice)"),
-      text("data.sampling", "auto", {"auto", "fresh", "with_replacement", "without_replacement"},
-           "fresh samples every step, or picks from a fixed set; auto: fresh for synthetic inputs unless "
-           "training_samples is set, else without_replacement"),
-      integer("data.training_samples", "0", 0,
-              "size of the fixed set, its first samples; 0: all of a dataset, none else"),
-      text("data.scaling", "standardise", data::scaling_names(), "what is done to a dataset's features"),
-      fixed(text("data.path", "", {}, "folder of the datasets; empty: the environment variable SORET_DATA")),
-
+  };
+  const auto data = ensemble_data_options();
+  options.insert(options.end(), data.begin(), data.end());
+  const std::vector<Option> training = {
       positive(real("sgd.learning_rate", "0.05", 0, "learning rate")),
       integer("sgd.batch_size", "1", 1, "samples per step"),
       {.key = "sgd.momentum",
@@ -124,6 +61,7 @@ std::vector<Option> two_layer_options() {
           integer("record.probe_samples", "256", 2,
                   "held-out samples on which observables without a closed form are evaluated (our choice)")),
   };
+  options.insert(options.end(), training.begin(), training.end());
   const auto records = schedule_options("linear", "100", "50");
   options.insert(options.end(), records.begin(), records.end());
   return options;
@@ -164,55 +102,12 @@ TwoLayerOptions two_layer_point(const Settings& s) {
   p.loss = value_of(kLosses, s.text("network.loss"));
   p.initialisation = value_of(kInitialisations, s.text("network.initialisation"));
   p.initial_scale = static_cast<float>(s.real("network.initial_scale"));
-  p.radius = static_cast<float>(s.real("data.radius"));
-  p.label_kind = value_of(kLabels, s.text("data.labels"));
-  p.teacher_hidden = static_cast<int>(s.integer("data.teacher_hidden"));
   p.batch_size = static_cast<int>(s.integer("sgd.batch_size"));
   p.learning_rate = static_cast<float>(s.real("sgd.learning_rate"));
   p.momentum = static_cast<float>(s.real("sgd.momentum"));
   p.seed = static_cast<std::uint64_t>(s.integer("ensemble.seed"));
 
-  o.data_kind = s.text("data.kind");
-  o.data_path = s.text("data.path");
-  o.scaling = s.text("data.scaling");
-  o.training_samples = s.integer("data.training_samples");
-  o.probe_samples = s.integer("record.probe_samples");
-  const bool synthetic = std::ranges::find(kInputs, o.data_kind, &Word<Inputs>::word) != kInputs.end();
-  p.input_kind = synthetic ? value_of(kInputs, o.data_kind) : Inputs::dataset;
-
-  const std::string& sampling = s.text("data.sampling");
-  const bool has_fixed_set = !synthetic || o.training_samples > 0;
-  if (sampling == "fresh" || (sampling == "auto" && !has_fixed_set)) {
-    p.sampling = Sampling::fresh;
-  } else {
-    p.sampling = sampling == "with_replacement" ? Sampling::with_replacement : Sampling::without_replacement;
-  }
-
-  if (p.loss == Loss::logistic && p.outputs != 1) {
-    throw ConfigError(fmt::format(
-        "network.loss = logistic needs network.outputs = 1, not {}; use softmax or squared", p.outputs));
-  }
-  if (p.loss == Loss::softmax && p.outputs < 2) {
-    throw ConfigError(
-        "network.loss = softmax needs network.outputs of at least 2; use logistic for one output");
-  }
-  if (p.label_kind == Labels::dataset && synthetic) {
-    throw ConfigError(fmt::format(
-        "data.labels = dataset, but data.kind = {} has no labels; use random or teacher", o.data_kind));
-  }
-  if (p.sampling == Sampling::fresh && !synthetic) {
-    throw ConfigError(
-        fmt::format("data.sampling = fresh, but data.kind = {} is a fixed set; use with_replacement or "
-                    "without_replacement",
-                    o.data_kind));
-  }
-  if (p.sampling == Sampling::fresh && o.training_samples > 0) {
-    throw ConfigError("data.sampling = fresh contradicts data.training_samples; set one of them only");
-  }
-  if (p.sampling != Sampling::fresh && !has_fixed_set) {
-    throw ConfigError(
-        fmt::format("data.sampling = {} needs a fixed set: set data.training_samples", sampling));
-  }
+  o.data = read_data_choice(s, p);
   // One batch with its hidden units, of the networks that run together, must fit the memory of one thread.
   constexpr double kMostBytes = 8e9;
   const double bytes =

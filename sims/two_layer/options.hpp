@@ -1,9 +1,9 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 #include <vector>
 
+#include "sims/ensemble_data.hpp"
 #include "soret/ensemble/two_layer.hpp"
 #include "soret/scan/config.hpp"
 
@@ -17,11 +17,7 @@ std::vector<Observable> two_layer_observables();
 /// One scan point's settings, typed.
 struct TwoLayerOptions {
   two_layer::Problem problem;  ///< without its sample sets
-  std::string data_kind;       ///< gaussian, uniform, ball or a dataset
-  std::string data_path;
-  std::string scaling;
-  std::int64_t training_samples = 0;  ///< 0: all of a dataset, fresh samples otherwise
-  std::int64_t probe_samples = 0;
+  DataChoice data;
 };
 
 /// Throws ConfigError where keys contradict each other (softmax with one output, ...).

@@ -3,114 +3,20 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 #include <optional>
 
 #include "sims/two_layer/options.hpp"
 #include "soret/base/cuda_device.hpp"
 #include "soret/base/error.hpp"
 #include "soret/base/machine.hpp"
-#include "soret/data/dataset.hpp"
-#include "soret/data/load.hpp"
 #include "soret/ensemble/two_layer.hpp"
 #include "soret/ensemble/two_layer_cuda.hpp"
 
 namespace soret::sims {
 namespace {
 
-using two_layer::Inputs;
-using two_layer::Labels;
 using two_layer::Loss;
 using two_layer::Problem;
-using two_layer::SampleSet;
-using two_layer::Sampling;
-
-/// The training and probe sets, made once for all points that agree on what they hold.
-class SampleSets {
- public:
-  void attach(TwoLayerOptions& options) {
-    Problem& p = options.problem;
-    const std::string key =
-        fmt::format("{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}", options.data_kind, options.data_path,
-                    options.scaling, options.training_samples, options.probe_samples, p.inputs, p.outputs,
-                    p.radius, static_cast<int>(p.label_kind), static_cast<int>(p.loss), p.seed,
-                    static_cast<int>(p.activation), p.teacher_hidden) +
-        fmt::format("|{}|{}|{}", p.leak, p.bias, p.sampling == Sampling::fresh);
-    auto found = sets_.find(key);
-    if (found == sets_.end())
-      found = sets_.emplace(key, p.input_kind == Inputs::dataset ? read(options) : draw(options)).first;
-    p.training = found->second.training;
-    p.probe = found->second.probe;
-  }
-
- private:
-  struct Pair {
-    std::shared_ptr<const SampleSet> training;
-    std::shared_ptr<const SampleSet> probe;
-  };
-
-  static Pair draw(const TwoLayerOptions& options) {
-    Pair pair;
-    pair.probe = std::make_shared<SampleSet>(
-        synthetic_set(options.problem, static_cast<int>(options.probe_samples), true));
-    if (options.problem.sampling != Sampling::fresh) {
-      pair.training = std::make_shared<SampleSet>(
-          synthetic_set(options.problem, static_cast<int>(options.training_samples), false));
-    }
-    return pair;
-  }
-
-  static Pair read(const TwoLayerOptions& options) {
-    const Problem& p = options.problem;
-    data::SampleLimit limit;
-    if (options.training_samples > 0) limit.train = static_cast<std::size_t>(options.training_samples);
-    limit.test = static_cast<std::size_t>(options.probe_samples);
-    data::TrainTest sets = data::load(options.data_kind, options.data_path, limit);
-    if (sets.train.size() < static_cast<std::size_t>(options.training_samples)) {
-      throw ConfigError(fmt::format("data.training_samples = {}, but {} holds {} training samples",
-                                    options.training_samples, options.data_kind, sets.train.size()));
-    }
-    if (sets.test.size() < limit.test) {
-      throw ConfigError(fmt::format("record.probe_samples = {}, but {} holds {} test samples",
-                                    options.probe_samples, options.data_kind, sets.test.size()));
-    }
-    if (sets.train.features() != static_cast<std::size_t>(p.inputs)) {
-      throw ConfigError(fmt::format("network.inputs = {}, but {} has {} features: set network.inputs = {}",
-                                    p.inputs, options.data_kind, sets.train.features(),
-                                    sets.train.features()));
-    }
-    if (p.label_kind == Labels::dataset && p.outputs != 1 && p.outputs != sets.train.classes) {
-      throw ConfigError(
-          fmt::format("network.outputs = {}, but {} has {} classes: set network.outputs = {}, or 1 to tell "
-                      "the upper half of the classes from the lower",
-                      p.outputs, options.data_kind, sets.train.classes, sets.train.classes));
-    }
-    data::rescale(data::parse_scaling(options.scaling), sets.train, sets.test);
-    return {std::make_shared<SampleSet>(labelled(p, std::move(sets.train), false)),
-            std::make_shared<SampleSet>(labelled(p, std::move(sets.test), true))};
-  }
-
-  static SampleSet labelled(const Problem& p, data::Dataset&& source, bool probe) {
-    SampleSet set;
-    set.size = static_cast<int>(source.size());
-    set.inputs = std::move(source.images);
-    if (p.label_kind != Labels::dataset) {
-      label_set(p, set, probe);
-      return set;
-    }
-    set.targets.assign(source.size() * p.outputs, 0.0F);
-    for (std::size_t s = 0; s < source.size(); ++s) {
-      if (p.outputs == 1) {
-        set.targets[s] = 2 * source.labels[s] >= source.classes ? 1.0F : 0.0F;
-      } else {
-        set.targets[s * p.outputs + source.labels[s]] = 1.0F;
-      }
-    }
-    return set;
-  }
-
-  std::map<std::string, Pair> sets_;
-};
 
 /// How much a CUDA launch takes on at a time: enough networks to fill the device, little enough work to be
 /// through in tens of seconds, so that what is finished reaches the journal. Our choice.
@@ -130,7 +36,9 @@ class TwoLayerExperiment : public Experiment {
     for (std::size_t i = 0; i < plan.points(); ++i) {
       TwoLayerOptions options = two_layer_point(plan.at(i));
       check_observables(options.problem);
-      sets.attach(options);
+      const auto& found = sets.of(options.data, options.problem);
+      options.problem.training = found.training;
+      options.problem.probe = found.probe;
       problems_.push_back(std::move(options.problem));
     }
   }
