@@ -202,6 +202,62 @@ SORET_HD std::uint32_t word_number(const Stream& stream, std::uint64_t first, st
   }
 }
 
+/// activate() and residual() by a kind that is known at run time.
+SORET_HD void activate_any(Activation activation, float leak, float u, float& value, float& slope) {
+  switch (activation) {
+    case Activation::relu:
+      return activate<Activation::relu>(u, leak, value, slope);
+    case Activation::leaky_relu:
+      return activate<Activation::leaky_relu>(u, leak, value, slope);
+    case Activation::tanh:
+      return activate<Activation::tanh>(u, leak, value, slope);
+    case Activation::gelu:
+      return activate<Activation::gelu>(u, leak, value, slope);
+  }
+}
+SORET_HD void residual_any(Loss loss, int outputs, float* f, const float* target) {
+  switch (loss) {
+    case Loss::logistic:
+      return residual<Loss::logistic>(outputs, f, target);
+    case Loss::softmax:
+      return residual<Loss::softmax>(outputs, f, target);
+    case Loss::squared:
+      return residual<Loss::squared>(outputs, f, target);
+  }
+}
+
+/// The random label of sample n as fresh_targets() draws it.
+SORET_HD void random_label(Loss loss, int outputs, const Stream& stream, std::uint64_t n, float* target) {
+  switch (loss) {
+    case Loss::logistic:
+      target[0] = static_cast<float>((word_number(stream, 0, n / 32) >> (n % 32)) & 1U);
+      break;
+    case Loss::softmax: {
+      const auto hit = below(word_number(stream, 0, n), static_cast<std::uint32_t>(outputs));
+      for (int c = 0; c < outputs; ++c) target[c] = static_cast<int>(hit) == c ? 1.0F : 0.0F;
+      break;
+    }
+    case Loss::squared:
+      for (int c = 0; c < outputs; ++c) target[c] = normal_number(stream, 0, n * outputs + c);
+      break;
+  }
+}
+
+/// Brings the order of a training set to an epoch: Fisher and Yates, with the epoch's own blocks.
+SORET_HD void set_epoch(const Stream& stream, int set_size, std::int64_t epoch, const TeamOrder& to) {
+  const auto size = static_cast<std::uint32_t>(set_size);
+  const std::uint64_t first = static_cast<std::uint64_t>(epoch) * ((size + 3) / 4);
+  int* order = to.order;
+  for (std::uint32_t i = 0; i < size; ++i) order[i] = static_cast<int>(i);
+  for (std::uint32_t i = size - 1; i > 0; --i) {
+    const std::uint32_t j = below(word_number(stream, first, i), i + 1);
+    const int other = order[i];
+    order[i] = order[j];
+    order[j] = other;
+  }
+  *to.epoch = epoch;
+}
+
 /// Writes the state at step 0: the numbers of initial_parameters().
 template <class Team>
 SORET_TEAM void initialise(const Team& team, const TeamProblem& p, const TeamShape& s,
@@ -390,7 +446,7 @@ class TeamNetwork {
     team_.for_each(kPass, [&](int s) {
       float* d = residuals_ + s * s_.outputs;
       for (int c = 0; c < s_.outputs; ++c) d[c] = total(partial_, c * kPass + s, s_.width);
-      residual_of(d, targets_ + (slot + s) * s_.outputs);
+      residual_any(p_.loss, s_.outputs, d, targets_ + (slot + s) * s_.outputs);
       for (int c = 0; c < s_.outputs; ++c) d[c] = s < count ? d[c] * per_batch : 0.0F;
     });
     backward(x, first, last);
@@ -425,7 +481,7 @@ class TeamNetwork {
           const int k = s * rows() + r;
           float value;
           float gradient;
-          activate_any(h[k] + b[r], value, gradient);
+          activate_any(activation_, p_.leak, h[k] + b[r], value, gradient);
           h[k] = value;
           slope[k] = gradient;
         }
@@ -510,30 +566,6 @@ class TeamNetwork {
   /// A velocity at the start of a step.
   SORET_TEAM float decayed(float v) const { return p_.momentum > 0 ? p_.momentum * v : 0.0F; }
 
-  SORET_TEAM void activate_any(float u, float& value, float& slope) const {
-    switch (activation_) {
-      case Activation::relu:
-        return activate<Activation::relu>(u, p_.leak, value, slope);
-      case Activation::leaky_relu:
-        return activate<Activation::leaky_relu>(u, p_.leak, value, slope);
-      case Activation::tanh:
-        return activate<Activation::tanh>(u, p_.leak, value, slope);
-      case Activation::gelu:
-        return activate<Activation::gelu>(u, p_.leak, value, slope);
-    }
-  }
-
-  SORET_TEAM void residual_of(float* f, const float* target) const {
-    switch (p_.loss) {
-      case Loss::logistic:
-        return residual<Loss::logistic>(s_.outputs, f, target);
-      case Loss::softmax:
-        return residual<Loss::softmax>(s_.outputs, f, target);
-      case Loss::squared:
-        return residual<Loss::squared>(s_.outputs, f, target);
-    }
-  }
-
   /// Quad q of a sample, columns 4 q .. 4 q + 3.
   SORET_TEAM Quad& sample_quad(int slot, int q) {
     return reinterpret_cast<Quad*>(x_)[(slot * s_.lanes + q / quads()) * pitch() + q % quads()];
@@ -557,7 +589,7 @@ class TeamNetwork {
       const int slot = k / items;
       const int q = k % items;
       if (q == input_blocks) {
-        random_label(n + slot, targets_ + slot * s_.outputs);
+        random_label(p_.loss, s_.outputs, labels_stream_, n + slot, targets_ + slot * s_.outputs);
         return;
       }
       const auto b = inputs_stream_.block((n + slot) * per_sample + q);
@@ -587,23 +619,6 @@ class TeamNetwork {
     return s_.chunk;
   }
 
-  /// The label of sample n as fresh_targets() draws it.
-  SORET_TEAM void random_label(std::uint64_t n, float* target) {
-    switch (p_.loss) {
-      case Loss::logistic:
-        target[0] = static_cast<float>((word_number(labels_stream_, 0, n / 32) >> (n % 32)) & 1U);
-        break;
-      case Loss::softmax: {
-        const auto hit = below(word_number(labels_stream_, 0, n), static_cast<std::uint32_t>(s_.outputs));
-        for (int c = 0; c < s_.outputs; ++c) target[c] = static_cast<int>(hit) == c ? 1.0F : 0.0F;
-        break;
-      }
-      case Loss::squared:
-        for (int c = 0; c < s_.outputs; ++c) target[c] = normal_number(labels_stream_, 0, n * s_.outputs + c);
-        break;
-    }
-  }
-
   /// The labels of teacher_outputs(), summed in its order.
   SORET_TEAM void teacher_labels() {
     team_.for_each(s_.chunk * p_.teacher_hidden, [&](int k) {
@@ -611,7 +626,7 @@ class TeamNetwork {
       float u = p_.teacher_b[k % p_.teacher_hidden];
       for_columns(k / p_.teacher_hidden, [&](int j, float x) { u = soret::fma(x, w[j], u); });
       float slope;
-      activate_any(u, teacher_[k], slope);
+      activate_any(activation_, p_.leak, u, teacher_[k], slope);
     });
     team_.for_each(s_.chunk, [&](int slot) {
       float* f = targets_ + slot * s_.outputs;
@@ -660,19 +675,7 @@ class TeamNetwork {
   SORET_TEAM void shuffle(std::int64_t epoch) {
     if (*order_.epoch == epoch) return;
     team_.barrier();  // everybody has seen the old epoch
-    team_.single([&] {
-      const auto size = static_cast<std::uint32_t>(p_.training.size);
-      const std::uint64_t first = static_cast<std::uint64_t>(epoch) * ((size + 3) / 4);
-      int* order = order_.order;
-      for (std::uint32_t i = 0; i < size; ++i) order[i] = static_cast<int>(i);
-      for (std::uint32_t i = size - 1; i > 0; --i) {
-        const std::uint32_t j = below(word_number(sampling_stream_, first, i), i + 1);
-        const int other = order[i];
-        order[i] = order[j];
-        order[j] = other;
-      }
-      *order_.epoch = epoch;
-    });
+    team_.single([&] { set_epoch(sampling_stream_, p_.training.size, epoch, order_); });
   }
 
   const Team& team_;
