@@ -336,9 +336,29 @@ void write_small_cifar10(const fs::path& folder) {
   }
 }
 
+/// Fashion-MNIST in its IDX format with a few made-up images: DIR/fashion-mnist/*-ubyte.
+void write_small_fashion_mnist(const fs::path& folder) {
+  constexpr int kImages = 30, kSide = 28;
+  fs::create_directories(folder / "fashion-mnist");
+  std::minstd_rand bytes(2);
+  const auto number = [](std::ofstream& file, int n) {  // big-endian
+    for (int shift = 24; shift >= 0; shift -= 8) file.put(static_cast<char>(n >> shift));
+  };
+  for (const std::string part : {"train", "t10k"}) {
+    std::ofstream images(folder / "fashion-mnist" / (part + "-images-idx3-ubyte"), std::ios::binary);
+    for (const int n : {2051, kImages, kSide, kSide}) number(images, n);
+    for (int pixel = 0; pixel < kImages * kSide * kSide; ++pixel)
+      images.put(static_cast<char>(bytes() % 256));
+    std::ofstream labels(folder / "fashion-mnist" / (part + "-labels-idx1-ubyte"), std::ios::binary);
+    for (const int n : {2049, kImages}) number(labels, n);
+    for (int image = 0; image < kImages; ++image) labels.put(static_cast<char>(image % 10));
+  }
+}
+
 TEST(Configs, EveryConfigRunsWithItsSmokeProfile) {
   const TemporaryFolder data;
   write_small_cifar10(data.path());
+  write_small_fashion_mnist(data.path());
   std::size_t configs = 0;
   for (const auto& entry : fs::recursive_directory_iterator(fs::path(SORET_SOURCE_DIR) / "configs")) {
     if (entry.path().extension() != ".cfg") continue;
@@ -357,13 +377,15 @@ TEST(Configs, EveryPaperProfileIsWellFormed) {
   // An output that is a folder is refused after the config has been read and before anything is computed.
   const TemporaryFolder data;
   write_small_cifar10(data.path());
+  write_small_fashion_mnist(data.path());
   for (const auto& entry :
        fs::recursive_directory_iterator(fs::path(SORET_SOURCE_DIR) / "configs/thermophoresis")) {
     const Outcome outcome = soret({"run", entry.path().string(), "--profile", "paper", "-o", "."},
                                   {.environment = {{"SORET_DATA", data.path().string()}}});
     EXPECT_EQ(outcome.exit_code, 2);
     EXPECT_THAT(outcome.err,
-                ::testing::AnyOf(HasSubstr("is a directory"), HasSubstr("holds 150 training samples")))
+                ::testing::AnyOf(HasSubstr("is a directory"), HasSubstr("holds 150 training samples"),
+                                 HasSubstr("holds 30 test samples")))
         << entry.path();
   }
 }
