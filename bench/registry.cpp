@@ -1,6 +1,7 @@
 #include <vector>
 
 #include "bench/bench.hpp"
+#include "bench/deep_ensemble_bench.hpp"
 #include "bench/langevin_bench.hpp"
 #include "bench/network_bench.hpp"
 #include "bench/random_walk_bench.hpp"
@@ -12,6 +13,9 @@ std::span<const Bench> benches() {
   static const std::vector<Bench> all{
       {"two_layer", "ensembles of two-layer networks on the CPU, against the FMA peak and a plain loop",
        two_layer},
+      {"deep_ensemble",
+       "ensembles of deep networks on the CPU, against the FMA peak, the cache and a plain loop",
+       deep_ensemble},
       {"langevin", "Langevin walkers on the CPU, against a plain loop and the rate of normals", langevin},
       {"random_walk", "random walks on the CPU, against the FMA peak and a plain loop", random_walk},
       {"network", "gradients and Hessian-vector products of whole networks, against the FMA peak", network},
