@@ -4,6 +4,7 @@
 
 #include "soret/network/convolution_kernels.hpp"
 #include "soret/network/gemm.hpp"
+#include "soret/network/parallel.hpp"
 
 namespace soret::network {
 namespace {
@@ -22,25 +23,25 @@ class Unfolded final : public ConvolutionKernels<T> {
   explicit Unfolded(const ConvolutionSize& size) : s_(size) {}
 
   void forward(int n, const T* x, const T* w, T* y, bool add) override {
-    T* const p = scratch<T>(static_cast<std::size_t>(places()) * patch());
-    for (int i = 0; i < n; ++i) {
+    each_task(n, work(n), [&](int i) {
+      T* const p = patches();
       unfold(x + i * s_.in.size(), p);
       multiply(false, true, places(), s_.out.c, patch(), p, w, y + i * s_.out.size(), add);
-    }
+    });
   }
 
   void data_gradient(int n, const T* dy, const T* w, T* dx, bool add) override {
-    T* const p = scratch<T>(static_cast<std::size_t>(places()) * patch());
-    for (int i = 0; i < n; ++i) {
+    each_task(n, work(n), [&](int i) {
+      T* const p = patches();
       multiply(false, false, places(), patch(), s_.out.c, dy + i * s_.out.size(), w, p, false);
       T* const image = dx + i * s_.in.size();
       if (!add) std::fill_n(image, s_.in.size(), T{});
       fold(p, image);
-    }
+    });
   }
 
   void weight_gradient(int n, const T* x, const T* dy, T* dw) override {
-    T* const p = scratch<T>(static_cast<std::size_t>(places()) * patch());
+    T* const p = patches();
     for (int i = 0; i < n; ++i) {
       unfold(x + i * s_.in.size(), p);
       multiply(true, false, s_.out.c, patch(), places(), dy + i * s_.out.size(), p, dw, true);
@@ -50,6 +51,9 @@ class Unfolded final : public ConvolutionKernels<T> {
  private:
   int places() const { return s_.out.h * s_.out.w; }
   int patch() const { return s_.kernel_h * s_.kernel_w * s_.in.c; }
+  double work(int n) const { return static_cast<double>(n) * places() * patch() * s_.out.c; }
+  /// [place][patch], of the calling thread.
+  T* patches() const { return scratch<T>(static_cast<std::size_t>(places()) * patch()); }
 
   /// Calls visit(place in the patch, place in the image or -1 outside) for every pixel of every patch.
   template <class F>

@@ -2,6 +2,7 @@
 
 #include <Eigen/Core>
 #include <algorithm>
+#include <bit>
 #include <type_traits>
 
 #include "soret/network/parallel.hpp"
@@ -56,22 +57,32 @@ void multiply_part(bool transpose_a, bool transpose_b, int m, int n, int k, cons
   }
 }
 
+/// How many parts a product is made of: its size alone decides. Every part packs one whole factor for itself,
+/// so they are few.
+int parts_of(double multiplications, int most) {
+  constexpr double kTwo = 4e6;
+  constexpr double kEach = 1e7;  // of more than two
+  constexpr unsigned kMost = 16;
+  if (multiplications < kTwo) return 1;
+  const auto parts = std::bit_floor(static_cast<unsigned>(std::min(multiplications / kEach, 1e3)));
+  return std::min(static_cast<int>(std::clamp(parts, 2U, kMost)), most);
+}
+
 }  // namespace
 
-// The parts are whole rows or columns of c, so that no sum is split; how many they are depends on the sizes
-// alone. Every part packs all of one factor for itself, so it is the smaller one.
+// The parts are whole rows or columns of c, so that no sum is split. Of the two factors each packs the
+// smaller one whole.
 template <class T>
 void multiply(bool transpose_a, bool transpose_b, int m, int n, int k, const T* a, const T* b, T* c,
               bool add) {
-  constexpr double kWork = 2e6;  // multiplications that are worth a part
-  constexpr int kRows = 8;       // lengths that leave no edge in the kernels of a part
+  constexpr int kRows = 8;  // lengths that leave no edge in the kernels of a part
   constexpr int kColumns = 48;
   const int lda = transpose_a ? m : k;
   const int ldb = transpose_b ? k : n;
   const double work = static_cast<double>(m) * n * k;
   const bool columns = n >= m;
   const int units = columns ? (n + kColumns - 1) / kColumns : (m + kRows - 1) / kRows;
-  const int parts = std::clamp(static_cast<int>(work / kWork), 1, std::min(16, units));
+  const int parts = parts_of(work, units);
   each_task(parts, work, [&](int part) {
     const auto edge = [&](int which) {
       const auto unit = static_cast<int>(first_of(which, parts, static_cast<std::size_t>(units)));

@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "soret/network/parallel.hpp"
+
 namespace soret::training {
 namespace {
 
@@ -13,11 +15,10 @@ void step(const Optimizer& o, double learning_rate, std::span<const T> gradient,
   const T shrink = static_cast<T>(o.decoupled ? learning_rate * o.weight_decay : 0);
   const T* const g = gradient.data();
   T* const w = parameters.data();
-  const std::size_t size = parameters.size();
+  network::each_run(parameters.size(), 2, [=](std::size_t first, std::size_t last) {
 #pragma GCC ivdep
-  for (std::size_t i = 0; i < size; ++i) {
-    w[i] -= rule(i, g[i] + coupled * w[i]) + shrink * w[i];
-  }
+    for (std::size_t i = first; i < last; ++i) w[i] -= rule(i, g[i] + coupled * w[i]) + shrink * w[i];
+  });
 }
 
 }  // namespace
