@@ -66,7 +66,8 @@ void moments(const Rows& rows, const T* x, T* mean, T* variance) {
     // Of the last places of a row that is not whole there are fewer values.
     const auto count = [&, together = static_cast<std::size_t>(rows.together())](int k) {
       const std::size_t place = static_cast<std::size_t>(k / rows.channels);
-      return static_cast<double>((last - first + together - 1 - place) / together);
+      const std::size_t whole = (last - first + together - 1 - place) / together;
+      return static_cast<double>(whole);
     };
     for (int k = 0; k < width; ++k) centre[k] = count(k) > 0 ? static_cast<T>(sum[k] / count(k)) : T{};
     sum_run<T, 1>(rows, first, last, square, [=](std::size_t i, int k) {

@@ -2,9 +2,9 @@
 
 #include <array>
 #include <cstddef>
-#include <vector>
 
 #include "soret/network/parallel.hpp"
+#include "soret/network/scratch.hpp"
 
 /// Loops over values [row][channel] with numbers per channel: bias and batch normalisation. Where channels
 /// are few, several rows are taken together, so that inner loops have the length of some vectors.
@@ -63,9 +63,8 @@ inline constexpr std::size_t kRunOfRows = 32;
 enum class ChannelMemory { of_run, of_group, repeated };
 template <class T, ChannelMemory USE>
 T* channel_memory(std::size_t size) {
-  thread_local std::vector<T> memory;
-  if (memory.size() < size) memory.resize(size);
-  return memory.data();
+  thread_local Scratch<T> memory;
+  return memory.get(size);
 }
 
 /// Calls per_run(first, last, width, sums) for runs of kRunOfRows times together() rows; it adds to

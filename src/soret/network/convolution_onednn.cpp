@@ -15,6 +15,7 @@
 #include "soret/network/convolution_kernels.hpp"
 #include "soret/network/elementwise.hpp"
 #include "soret/network/parallel.hpp"
+#include "soret/network/scratch.hpp"
 
 /// Convolutions by oneDNN. Activations stay channels-last; the kernel is turned into the layout that the
 /// primitive asks for, which costs little beside the product. How oneDNN adds up depends on its threads: so
@@ -42,9 +43,8 @@ void bind(const memory& to, const float* data) {
 enum class Use { turned, parts, primitive };
 template <Use USE>
 float* scratch(std::size_t size) {
-  thread_local std::vector<float> memory;
-  if (memory.size() < size) memory.resize(size);
-  return memory.data();
+  thread_local Scratch<float> memory;
+  return memory.get(size);
 }
 
 dnnl::stream& stream() {
@@ -90,6 +90,7 @@ struct Part {
   Arguments arguments{};
 
   void operator()(const float* of_x, const float* of_y, const float* of_kernel) const {
+    const OneThread one;
     bind(x, of_x);
     bind(y, of_y);
     bind(kernel, of_kernel);
@@ -147,9 +148,8 @@ class OneDnn final : public ConvolutionKernels<float> {
       const Part& part = p.parts[i];
       float* const to = inputs + part.first_sample * size;
       part(to, dy + part.first_sample * s_.out.size(), kernel);
-      if (!add) return;
-      const OneThread one;
-      put(part.samples * size, dx + part.first_sample * size, true, [to](std::size_t k) { return to[k]; });
+      if (add)
+        put(part.samples * size, dx + part.first_sample * size, true, [to](std::size_t k) { return to[k]; });
     });
   }
 
@@ -171,14 +171,21 @@ class OneDnn final : public ConvolutionKernels<float> {
       }
     });
     if (p.by_channels) return;
-    for (int i = 1; i < parts; ++i)
-      put(p.turned_size, sums, true, [from = sums + i * p.turned_size](std::size_t k) { return from[k]; });
+    each_run(p.turned_size, parts, [=, size = p.turned_size](std::size_t first, std::size_t last) {
+      for (int i = 1; i < parts; ++i)
+#pragma GCC ivdep
+        for (std::size_t k = first; k < last; ++k) sums[k] += sums[i * size + k];
+    });
     p.turn(sums, dw);
   }
 
  private:
-  std::size_t window() const { return static_cast<std::size_t>(s_.kernel_h) * s_.kernel_w * s_.in.c; }
-  std::size_t pixels(int n) const { return static_cast<std::size_t>(n) * s_.out.h * s_.out.w; }
+  std::size_t window() const {
+    return static_cast<std::size_t>(s_.kernel_h) * s_.kernel_w * s_.in.c;
+  }
+  std::size_t pixels(int n) const {
+    return static_cast<std::size_t>(n) * s_.out.h * s_.out.w;
+  }
   double work(int n) const {  // multiplications are done 16 at a time
     return static_cast<double>(pixels(n)) * static_cast<double>(window()) * s_.out.c / 16;
   }

@@ -1,21 +1,13 @@
 #include <algorithm>
 #include <cstring>
-#include <vector>
 
 #include "soret/network/convolution_kernels.hpp"
 #include "soret/network/gemm.hpp"
 #include "soret/network/parallel.hpp"
+#include "soret/network/scratch.hpp"
 
 namespace soret::network {
 namespace {
-
-/// Memory that a thread keeps for its unfolded images.
-template <class T>
-T* scratch(std::size_t size) {
-  thread_local std::vector<T> memory;
-  if (memory.size() < size) memory.resize(size);
-  return memory.data();
-}
 
 template <class T>
 class Unfolded final : public ConvolutionKernels<T> {
@@ -53,7 +45,10 @@ class Unfolded final : public ConvolutionKernels<T> {
   int patch() const { return s_.kernel_h * s_.kernel_w * s_.in.c; }
   double work(int n) const { return static_cast<double>(n) * places() * patch() * s_.out.c; }
   /// [place][patch], of the calling thread.
-  T* patches() const { return scratch<T>(static_cast<std::size_t>(places()) * patch()); }
+  T* patches() const {
+    thread_local Scratch<T> memory;
+    return memory.get(static_cast<std::size_t>(places()) * patch());
+  }
 
   /// Calls visit(place in the patch, place in the image or -1 outside) for every pixel of every patch.
   template <class F>
@@ -70,20 +65,20 @@ class Unfolded final : public ConvolutionKernels<T> {
           }
   }
 
-  /// patches[place][a][b][c]
-  void unfold(const T* image, T* patches) const {
+  /// patches are [place][a][b][c]
+  void unfold(const T* image, T* to_patches) const {
     each_pixel([&](std::size_t to, std::ptrdiff_t from) {
       if (from < 0) {
-        std::fill_n(patches + to, s_.in.c, T{});
+        std::fill_n(to_patches + to, s_.in.c, T{});
       } else {
-        std::copy_n(image + from, s_.in.c, patches + to);
+        std::copy_n(image + from, s_.in.c, to_patches + to);
       }
     });
   }
-  void fold(const T* patches, T* image) const {
+  void fold(const T* from_patches, T* image) const {
     each_pixel([&](std::size_t from, std::ptrdiff_t to) {
       if (to < 0) return;
-      for (int c = 0; c < s_.in.c; ++c) image[to + c] += patches[from + c];
+      for (int c = 0; c < s_.in.c; ++c) image[to + c] += from_patches[from + c];
     });
   }
 
