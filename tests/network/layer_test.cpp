@@ -121,6 +121,26 @@ Network<T> residual() {
   net.add("fc", std::make_unique<Dense<T>>(net.shape(down), 3, true), down);
   return net;
 }
+/// One node read by layers and by either side of sums, in every order, and a sum of a node with itself.
+template <class T>
+Network<T> many_readers() {
+  Network<T> net({1, 1, 3});
+  const auto dense = [&](int from) {
+    const int sum = net.add("dense" + std::to_string(net.last()),
+                            std::make_unique<Dense<T>>(net.shape(from), 5, true), from);
+    return net.add("tanh" + std::to_string(net.last()),
+                   std::make_unique<Activation<T>>(net.shape(sum), ActivationKind::tanh), sum);
+  };
+  const int stem = dense(0);
+  const int as_other = net.add_sum("as_other", dense(stem), stem);
+  const int again = dense(stem);
+  const int twice = net.add_sum("twice", as_other, as_other);
+  const int both = net.add_sum("both", again, twice);
+  const int as_first = net.add_sum("as_first", stem, both);
+  const int last_other = net.add_sum("last_other", dense(as_first), stem);
+  net.add("fc", std::make_unique<Dense<T>>(net.shape(last_other), 3, true), last_other);
+  return net;
+}
 template <class T, int OUTPUTS>
 Network<T> small() {
   Stack<T> s{Network<T>({1, 1, 3})};
@@ -177,6 +197,48 @@ TEST(BatchNorm, SumsManyRowsExactly) {
       EXPECT_NEAR(sums[c], 0, 1e-5 * static_cast<double>(rows));
     }
   }
+}
+
+/// Two convolutions with a residual connection around the second, so that its input's gradient is added to.
+template <class T>
+Network<T> two_convolutions(const Shape& input, int channels, int kernel) {
+  Network<T> net(input);
+  const auto conv = [&](const char* name, int from) {
+    return net.add(
+        name, std::make_unique<Convolution<T>>(net.shape(from), channels, kernel, 1, kernel / 2, true), from);
+  };
+  const auto tanh = [&](int from) {
+    return net.add("tanh", std::make_unique<Activation<T>>(net.shape(from), ActivationKind::tanh), from);
+  };
+  const int first = tanh(conv("conv1", 0));
+  const int sum = net.add_sum("sum", conv("conv2", first), first);
+  net.add("pool", std::make_unique<Pooling<T>>(Pooling<T>::global(net.shape(sum), PoolingKind::average)),
+          sum);
+  net.add("dense", std::make_unique<Dense<T>>(net.shape(net.last()), 3, true), net.last());
+  return net;
+}
+
+// Products that single precision makes of several parts: by samples, and by channels where images are small.
+TEST(Convolution, IsTheSameInSinglePrecisionInParts) {
+  const auto check = [](const Shape& input, int channels, int kernel, int n) {
+    const auto network = two_convolutions<double>(input, channels, kernel);
+    // Sums of up to 10^4 terms.
+    expect_single_precision(situation(network, n, HeadKind::softmax),
+                            two_convolutions<float>(input, channels, kernel), 300 * 0x1p-24);
+  };
+  check({28, 28, 2}, 10, 5, 13);
+  check({4, 3, 64}, 192, 3, 7);
+}
+
+// The same of dense layers: parts of columns, of rows, and edges that are no multiple of anything.
+TEST(Dense, IsTheSameInSinglePrecisionInParts) {
+  const auto make = [](auto t) {
+    Stack<decltype(t)> s{Network<decltype(t)>({1, 1, 785})};
+    s.template add<Dense<decltype(t)>>(512, true).template add<Activation<decltype(t)>>(ActivationKind::tanh);
+    return std::move(s.template add<Dense<decltype(t)>>(391, true).network);
+  };
+  const auto network = make(double{});
+  expect_single_precision(situation(network, 101, HeadKind::softmax), make(float{}), 100 * 0x1p-24);
 }
 
 class EveryLayer : public ::testing::TestWithParam<Case> {};
@@ -291,6 +353,7 @@ INSTANTIATE_TEST_SUITE_P(
              pooling<float, kMean, 3, 2, 1>),
         make("dropout", 4, HeadKind::softmax, dropout<double>, dropout<float>),
         make("residual", 2, HeadKind::softmax, residual<double>, residual<float>),
+        make("many_readers", 4, HeadKind::softmax, many_readers<double>, many_readers<float>),
         make("logistic", 6, HeadKind::logistic, small<double, 1>, small<float, 1>),
         make("squared", 6, HeadKind::squared, small<double, 4>, small<float, 4>),
         make("linear", 6, HeadKind::linear, small<double, 4>, small<float, 4>)),
