@@ -11,6 +11,7 @@
 #include "soret/network/dropout.hpp"
 #include "soret/network/network.hpp"
 #include "soret/network/pooling.hpp"
+#include "soret/random/stream.hpp"
 #include "tests/network/derivatives.hpp"
 
 /// What the layers compute, against plain loops and hand-sized cases; their derivatives are layer_test.cpp's.
@@ -176,6 +177,21 @@ TEST(Dropout, DropsByTheNumberOfTheSample) {
   EXPECT_EQ(std::ranges::count(all, 1 / 0.7) + std::ranges::count(all, 0.0), 4004);
   EXPECT_EQ(run(layer, 4, ones, {}, {.dropout = false}), ones);
   EXPECT_THROW(Dropout<double>({1, 1, 3}, 1.0, 0), ConfigError);
+}
+
+// By the words of its stream, so that no two units of any two samples share one.
+TEST(Dropout, TakesItsWordsInOrder) {
+  constexpr int kUnits = 7;
+  const Dropout<double> layer({1, 1, kUnits}, 0.3, 2);
+  const auto y = run(layer, 3, std::vector<double>(3 * kUnits, 1.0), {}, {.seed = 5, .first_sample = 10});
+  const Stream stream{5, Purpose::dropout, 2};
+  for (std::uint64_t i = 0; i < 3; ++i) {
+    for (std::uint64_t u = 0; u < kUnits; ++u) {
+      const auto block = stream.block((10 + i) * 2 + u / 4);
+      const std::uint32_t words[4] = {block.x, block.y, block.z, block.w};
+      EXPECT_EQ(y[i * kUnits + u] == 0, words[u % 4] * 0x1p-32 < 0.3) << i << ", " << u;
+    }
+  }
 }
 
 TEST(Network, LayersFitTheNodeThatTheyRead) {

@@ -172,9 +172,10 @@ TEST(BatchNorm, SumsManyRowsExactly) {
     std::vector<float> x(exact.size());
     for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(100 + exact[i]);
     std::vector<float> parameters(2 * channels, 1.0F);
-    std::vector<float> y(x.size());
+    std::vector<float> y(x.size() + 64, -7.0F);  // and what lies behind stays
     std::vector<float> kept(layer.kept(kSamples));
     layer.forward({kSamples, parameters.data(), x.data(), y.data(), kept.data()}, {}, nullptr);
+    EXPECT_EQ(std::count(y.end() - 64, y.end(), -7.0F), 64);
     const std::size_t rows = x.size() / channels;
     for (int c = 0; c < channels; ++c) {
       double mean = 0;
