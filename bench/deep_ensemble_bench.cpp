@@ -83,6 +83,14 @@ void plain_steps(const Problem& p, const DrawnSamples& samples, long steps, std:
   }
 }
 
+}  // namespace
+
+double flops_per_step(const Problem& p) {
+  double weights = 0;
+  for (int l = 0; l < p.layers; ++l) weights += static_cast<double>(p.layer_inputs(l)) * p.layer_outputs(l);
+  return p.batch_size * (6 * weights - 2.0 * p.inputs() * p.width);
+}
+
 void verify(const Problem& p, const std::function<std::vector<float>(std::uint32_t, long)>& train,
             const char* what) {
   constexpr long kSteps = 20;
@@ -111,6 +119,8 @@ void verify(const Problem& p, const std::function<std::vector<float>(std::uint32
         error, kSteps, tolerance));
   }
 }
+
+namespace {
 
 /// Network-steps per second of all threads together.
 double rate(int threads, int trajectories_per_thread, long steps,
@@ -153,12 +163,7 @@ nlohmann::json measure(const Case& c, int threads) {
         },
         "the plain loop");
   }
-  double weights = 0;
-  for (int l = 0; l < p.layers; ++l) weights += static_cast<double>(p.layer_inputs(l)) * p.layer_outputs(l);
-  const double first = static_cast<double>(c.inputs) * c.width;
-  // Forward, backward (not into the inputs) and update, 2 each per weight and sample; all units counted as
-  // on.
-  const double flops = c.batch_size * (6 * weights - 2 * first);
+  const double flops = flops_per_step(p);
   // Peak, driver and plain loop in turn, so that drifts of the machine's speed meet all three.
   std::vector<double> peaks, rates, plain_rates, fractions, speedups;
   run_driver(0, c.steps / 10);
@@ -180,6 +185,8 @@ nlohmann::json measure(const Case& c, int threads) {
       {"fraction_of_fma_peak", median(fractions)},
   };
   if (!plain) return out;
+  const double first = static_cast<double>(c.inputs) * c.width;
+  const double weights = (flops + 2 * first) / 6;
   // With half of the units on: W_1 read and written once, half of the other weights read twice, written once.
   const double bytes = 4 * (2 * first + 1.5 * (weights - first));
   out["bytes_touched_per_step"] = bytes;

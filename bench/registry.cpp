@@ -22,6 +22,7 @@ std::span<const Bench> benches() {
       {"langevin_cuda", "the same walkers on the GPU, against what its instructions allow", langevin_cuda},
       {"random_walk_cuda", "the same walks on the GPU, against its FP64 peak", random_walk_cuda},
       {"two_layer_cuda", "the same ensembles on the GPU, against its FP32 peak", two_layer_cuda},
+      {"deep_ensemble_cuda", "the same deep ensembles on the GPU, against its FP32 peak", deep_ensemble_cuda},
   };
   return all;
 }

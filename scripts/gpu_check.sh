@@ -53,6 +53,7 @@ bench() {
 cuda=$(bench two_layer_cuda) || failed=1
 langevin=$(bench langevin_cuda) || failed=1
 walk=$(bench random_walk_cuda) || failed=1
+deep=$(bench deep_ensemble_cuda) || failed=1
 cpu=$(bench two_layer) || failed=1
 
 cat >"$out" <<JSON
@@ -64,6 +65,7 @@ cat >"$out" <<JSON
   "bench_cuda": $cuda,
   "bench_langevin_cuda": $langevin,
   "bench_random_walk_cuda": $walk,
+  "bench_deep_ensemble_cuda": $deep,
   "bench_cpu": $cpu,
   "tests": [$tests]
 }
