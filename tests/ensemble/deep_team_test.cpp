@@ -76,6 +76,17 @@ TEST(DeepTeam, TrainsLikeTheCpuDriversOnEveryKindOfData) {
   }
 }
 
+// Biases begin at zero: for a sample of zeros every unit is zero and has a gradient all the same.
+TEST(DeepTeam, AUnitThatIsZeroHasAGradient) {
+  Problem p = deep_problem({5, 9, 3, 1}, Activation::tanh, Loss::logistic);
+  p.initialisation = Initialisation::he;
+  p.sampling = Sampling::with_replacement;
+  p.training = std::make_shared<SampleSet>(SampleSet{1, std::vector<float>(5, 0.0F), {1.0F}});
+  const auto got = train_team(p, 1, 3);
+  EXPECT_LE(difference(got, train_cpu(p, 1, 3)), kTolerance);
+  EXPECT_NE(got[5 * 9], 0.0F) << "the first layer's biases move";
+}
+
 TEST(DeepTeam, CuttingARunIntoLaunchesChangesNothing) {
   for (const Sampling sampling : {Sampling::fresh, Sampling::without_replacement}) {
     for (const int batch : {1, 4}) {
