@@ -138,7 +138,8 @@ Network<T> many_readers() {
   const int both = net.add_sum("both", again, twice);
   const int as_first = net.add_sum("as_first", stem, both);
   const int last_other = net.add_sum("last_other", dense(as_first), stem);
-  net.add("fc", std::make_unique<Dense<T>>(net.shape(last_other), 3, true), last_other);
+  const int late_layer = net.add_sum("late_layer", dense(twice), last_other);
+  net.add("fc", std::make_unique<Dense<T>>(net.shape(late_layer), 3, true), late_layer);
   return net;
 }
 template <class T, int OUTPUTS>

@@ -183,6 +183,7 @@ int correct(HeadKind head, int n, int classes, const T* z, const std::int32_t* l
   return count;
 }
 
+// T is a type: it needs no parentheses. NOLINTBEGIN(bugprone-macro-parentheses)
 #define SORET_INSTANTIATE(T)                                                                                \
   template double evaluate<T>(HeadKind, int, int, const T*, const Targets<T>&, double, T*);                 \
   template void evaluate_tangent<T>(HeadKind, int, int, const T*, const Targets<T>&, double, const T*, T*); \
@@ -190,5 +191,6 @@ int correct(HeadKind head, int n, int classes, const T* z, const std::int32_t* l
 SORET_INSTANTIATE(float)
 SORET_INSTANTIATE(double)
 #undef SORET_INSTANTIATE
+// NOLINTEND(bugprone-macro-parentheses)
 
 }  // namespace soret::network

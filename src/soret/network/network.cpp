@@ -286,6 +286,7 @@ void hessian_vector(const Network<T>& network, HeadKind head, Pass<T>& pass, con
   network.backward_tangent(pass, parameters, direction, product);
 }
 
+// T is a type: it needs no parentheses. NOLINTBEGIN(bugprone-macro-parentheses)
 #define SORET_INSTANTIATE(T)                                                                           \
   template class Network<T>;                                                                           \
   template class Pass<T>;                                                                              \
@@ -296,5 +297,6 @@ void hessian_vector(const Network<T>& network, HeadKind head, Pass<T>& pass, con
 SORET_INSTANTIATE(float)
 SORET_INSTANTIATE(double)
 #undef SORET_INSTANTIATE
+// NOLINTEND(bugprone-macro-parentheses)
 
 }  // namespace soret::network
