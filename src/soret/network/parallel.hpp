@@ -26,7 +26,7 @@ class OneThread {
 /// all, is worth waking them. Within a parallel region (a pass per thread) the calling thread does all.
 template <class F>
 void each_task(int tasks, double work, F f) {
-  constexpr double kWorthwhile = 4e4;  // some microseconds
+  constexpr double kWorthwhile = 1e5;  // some tens of microseconds
   if (tasks == 1 || work < kWorthwhile || omp_in_parallel() != 0 || omp_get_max_threads() == 1) {
     for (int task = 0; task < tasks; ++task) f(task);
     return;
