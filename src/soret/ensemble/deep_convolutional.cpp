@@ -3,6 +3,7 @@
 #include "soret/ensemble/deep_cpu.hpp"
 #include "soret/ensemble/two_layer_samples.hpp"
 #include "soret/ensemble/two_layer_step.hpp"
+#include "soret/network/parallel.hpp"
 
 /// A convolutional network, by the layers of src/soret/network. Ensembles run one network per thread, so that
 /// the products of one network never share threads and their sums never depend on how many there are.
@@ -65,7 +66,7 @@ class ConvolutionalNetwork {
 }  // namespace
 
 void run_convolutional(const Problem& problem, const Trajectory& trajectory, const OnRecord& on_record) {
-  const OneThread one;
+  const network::OneThread one;  // for oneDNN
   ConvolutionalNetwork network(problem, trajectory.index);
   follow(network, trajectory, 16, on_record);
 }

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <omp.h>
-
 #include <functional>
 
 #include "soret/ensemble/deep.hpp"
@@ -26,18 +24,6 @@ void run_streamed(const Problem& problem, const Trajectory& trajectory, const On
 void run_batched(const Problem& problem, const Trajectory& trajectory, const OnRecord& on_record);
 /// Convolutional networks, by src/soret/network.
 void run_convolutional(const Problem& problem, const Trajectory& trajectory, const OnRecord& on_record);
-
-/// oneDNN asks OpenMP how many threads it may have; this promises one to the calling thread.
-class OneThread {
- public:
-  OneThread() : before_(omp_get_max_threads()) { omp_set_num_threads(1); }
-  ~OneThread() { omp_set_num_threads(before_); }
-  OneThread(const OneThread&) = delete;
-  OneThread& operator=(const OneThread&) = delete;
-
- private:
-  int before_;
-};
 
 /// Takes a network through the recording schedule. Network: step(step), and parameters() as a span.
 template <class Network>

@@ -5,6 +5,7 @@
 
 #include "soret/ensemble/deep_cpu.hpp"
 #include "soret/ensemble/two_layer_observables.hpp"
+#include "soret/network/parallel.hpp"
 
 namespace soret::deep {
 namespace {
@@ -145,7 +146,7 @@ struct Observer::Work {
   }
 
   void measure_convolutional(std::span<const float> parameters) {
-    const OneThread one;
+    const network::OneThread one;  // for oneDNN
     const network::Mode mode;
     sum.assign(gradient.size(), 0.0);
     square.assign(gradient.size(), 0.0);
