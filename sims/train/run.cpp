@@ -78,7 +78,7 @@ class Run {
         saved = Clock::now();
       }
       if (measures_updates_) before = state_.training.parameters;
-      const double loss = trainer->step();
+      const double loss = trainer->step().loss;
       if (measures_updates_)
         state_.update_norm =
             measure::update_norms<float>(before, state_.training.parameters, problem_.parts)[0];

@@ -31,7 +31,7 @@ TEST(BatchGradient, IsTheSumOfItsChunks) {
   for (const int chunk : {1, 4, 23, 50}) {
     BatchGradient<double> batch(net, s.head, chunk);
     std::vector<double> g(exact.size(), 99.0);
-    const double loss = batch(23, s.x.data(), s.targets(), s.parameters, {}, s.mode, g);
+    const double loss = batch({23, s.x.data(), s.targets(), s.parameters, {}, s.mode}, g).loss;
     EXPECT_NEAR(loss, s.loss(s.parameters), 1e-14);
     for (std::size_t i = 0; i < g.size(); ++i) EXPECT_NEAR(g[i], exact[i], 1e-14);
   }
@@ -55,7 +55,7 @@ TEST(BatchGradient, DoesNotDependOnTheThreads) {
       BatchGradient<float> batch(net, HeadKind::softmax, chunk);
       std::vector<float> state = net.initial_state();
       std::vector<float> g(w.size());
-      const double loss = batch(36, x.data(), targets, w, state, {.seed = 3}, g);
+      const double loss = batch({36, x.data(), targets, w, state, {.seed = 3}}, g).loss;
       const auto held_out = batch.evaluate(37, x.data(), targets, w, state);
       g.insert(g.end(), state.begin(), state.end());
       return std::tuple(loss, g, held_out.loss, held_out.correct);
@@ -77,8 +77,8 @@ TEST(BatchGradient, ThrowsWhatAChunkThrows) {
   std::vector<float> state = net.initial_state();
   std::vector<float> g(w.size());
   const network::Targets<float> targets{labels.data(), nullptr, false};
-  EXPECT_THROW(batch(9, x.data(), targets, w, state, {}, g), ConfigError);  // a last chunk of one
-  EXPECT_GT(batch(8, x.data(), targets, w, state, {}, g), 0);
+  EXPECT_THROW(batch({9, x.data(), targets, w, state, {}}, g), ConfigError);  // a last chunk of one
+  EXPECT_GT(batch({8, x.data(), targets, w, state, {}}, g).loss, 0);
 }
 
 }  // namespace

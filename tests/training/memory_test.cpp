@@ -93,7 +93,7 @@ Used used() {
 }
 
 /// What three epochs of steps, each with a Hessian-vector product, take after two have warmed up.
-Used taken(const Network<float>& net, int chunk, int threads) {
+Used taken(const Network<float>& net, int chunk, int threads, const Penalty& penalty = {}) {
   constexpr int kSamples = 22;
   constexpr int kEpoch = 3;  // batches of 8, 8 and 6
   const int before = omp_get_max_threads();
@@ -108,7 +108,8 @@ Used taken(const Network<float>& net, int chunk, int threads) {
   for (std::size_t i = 0; i < waves.images.size(); ++i)
     waves.images[i] = std::sin(0.37F * static_cast<float>(i));
   for (int i = 0; i < kSamples; ++i) waves.labels[i] = i % 3;
-  const Recipe recipe{.optimizer = {.kind = OptimizerKind::adam}, .schedule = {}, .batch_size = 8};
+  const Recipe recipe{
+      .optimizer = {.kind = OptimizerKind::adam}, .schedule = {}, .batch_size = 8, .penalty = penalty};
   auto state =
       initial_training_state(net, recipe, initial_parameters(net, network::Initialisation::he_normal, 1));
   Trainer trainer(net, HeadKind::softmax, chunk, recipe, waves, state);
@@ -150,6 +151,18 @@ TEST(Memory, MultilayerPerceptronsTakeNone) {
   expect_no_growth(net);
   EXPECT_EQ(taken(net, 8, 1).allocations, 0);
   EXPECT_EQ(taken(network::f2<float>({1, 1, 30}, 10, 0), 8, 1).allocations, 0);
+}
+
+// Nor do penalties, exact or by differences, of any kind.
+TEST(Memory, PenaltiesTakeNone) {
+  const auto net = network::f2<float>({1, 1, 30}, 10, 0);
+  for (const PenaltyKind kind : {PenaltyKind::gradient_norm, PenaltyKind::fisher_trace,
+                                 PenaltyKind::average_jacobian, PenaltyKind::unit_jacobian}) {
+    for (const bool difference : {false, true}) {
+      const Used u = taken(net, 2, 1, {.kind = kind, .finite_difference = difference});
+      EXPECT_EQ(u.allocations, 0) << static_cast<int>(kind);
+    }
+  }
 }
 
 // oneDNN takes some for each call and gives it back.

@@ -53,7 +53,8 @@ TEST(Trainer, LearnsThreeClouds) {
 }
 
 // A copy of the state goes on as the original does, bit by bit: across epochs, a smaller last batch,
-// augmentation, dropout, batch normalisation, a schedule and the switch of the rule.
+// augmentation, dropout, batch normalisation, a penalty, injected noise, a schedule and the switch of the
+// rule.
 TEST(Trainer, GoesOnFromItsState) {
   constexpr int kSamples = 50;
   const auto net = network::c1<float>({17, 17, 1}, 3, 0);
@@ -65,6 +66,9 @@ TEST(Trainer, GoesOnFromItsState) {
       .optimizer = {.kind = OptimizerKind::adam},
       .schedule = {.kind = ScheduleKind::cosine, .learning_rate = 1e-3, .period = 2, .warm_up = 0.5},
       .batch_size = 12,
+      .micro_batch_size = 4,
+      .penalty = {.kind = PenaltyKind::unit_jacobian, .form = PenaltyForm::sample, .every = 2},
+      .noise = {.kind = InjectedNoiseKind::anticorrelated, .variance = 1e-6, .until = 8},
       .augmentation = {.padding = 2, .flip = true},
       .switch_at = 7,
       .switch_to = {.kind = OptimizerKind::momentum},
@@ -79,14 +83,14 @@ TEST(Trainer, GoesOnFromItsState) {
     Trainer trainer(net, HeadKind::softmax, 12, recipe, waves, state);
     EXPECT_EQ(trainer.updates_per_epoch(), 5);
     for (int k = 0; k < 12; ++k) {
-      losses.push_back(trainer.step());
+      losses.push_back(trainer.step().loss);
       path.push_back(state);
     }
   }
   for (const int from : {3, 6, 7, 10}) {
     auto copy = path[from];
     Trainer trainer(net, HeadKind::softmax, 12, recipe, waves, copy);
-    for (int k = from; k < 12; ++k) EXPECT_EQ(trainer.step(), losses[k]);
+    for (int k = from; k < 12; ++k) EXPECT_EQ(trainer.step().loss, losses[k]);
     EXPECT_EQ(copy.parameters, state.parameters);
     EXPECT_EQ(copy.statistics, state.statistics);
     EXPECT_EQ(copy.optimizer.memory, state.optimizer.memory);
@@ -103,7 +107,7 @@ TEST(Trainer, TakesClassesForUnitVectors) {
   auto state = initial_training_state(net, recipe, {0.5F, 0, 0, 1, 0, 0});
   Trainer trainer(net, HeadKind::squared, 1, recipe, one, state);
   // z = (1, -1), z - e_1 = (1, -2): loss 5/2, gradient (1, -2) x (2, -1) and (1, -2)
-  EXPECT_EQ(trainer.step(), 2.5);
+  EXPECT_EQ(trainer.step().loss, 2.5);
   EXPECT_EQ(state.parameters, (std::vector<float>{0, 0.25F, 1, 0.5F, -0.25F, 0.5F}));
 }
 
@@ -124,7 +128,7 @@ TEST(Trainer, RefusesLabelsWithoutAnOutput) {
   BatchGradient<float> batch(net, HeadKind::softmax, 4);
   std::vector<float> g(net.parameter_count());
   const network::Targets<float> targets{clouds.labels.data() + 16, nullptr, false};
-  EXPECT_THROW(batch(2, clouds.images.data(), targets, state.parameters, {}, {}, g), ConfigError);
+  EXPECT_THROW(batch({2, clouds.images.data(), targets, state.parameters, {}, {}}, g), ConfigError);
   EXPECT_THROW(batch.evaluate(2, clouds.images.data(), targets, state.parameters, {}), ConfigError);
 }
 

@@ -34,6 +34,11 @@ enum class Purpose : std::uint32_t {
   augmentation = 51,
   sampled_labels = 60,  ///< that a network draws from its own outputs
   run_seed = 61,        ///< from which a training run draws everything else
+  penalty = 62,         ///< from which a gradient penalty draws its labels and directions
+  penalty_directions = 63,
+  micro_batch_choice = 64,  ///< which micro-batch of a batch is penalised or gives its norm
+  injected_noise = 65,      ///< added to the parameters after an update
+  monitor = 66,             ///< from which the recording of micro-batch norms draws everything
 };
 
 /// A stream is a function of (seed, purpose, trajectory): block n of it is four 32-bit words. Which blocks

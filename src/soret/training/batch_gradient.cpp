@@ -1,14 +1,21 @@
 #include "soret/training/batch_gradient.hpp"
 
+#include <fmt/format.h>
 #include <omp.h>
 
 #include <algorithm>
+#include <chrono>
+#include <cmath>
 
+#include "soret/base/error.hpp"
 #include "soret/network/elementwise.hpp"
+#include "soret/network/model_labels.hpp"
+#include "soret/random/fill.hpp"
 
 namespace soret::training {
 
 using network::each_task;
+using network::HeadKind;
 using network::Mode;
 using network::Network;
 using network::put;
@@ -18,79 +25,368 @@ namespace {
 
 constexpr double kAlways = 1e9;  ///< work that is worth waking all threads
 
+template <class T>
+void clear(std::size_t size, T* out) {
+  put(size, out, false, [](std::size_t) { return T{}; });
+}
+
+class Stopwatch {
+ public:
+  double seconds() const {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
 }  // namespace
 
 template <class T>
-BatchGradient<T>::BatchGradient(const Network<T>& network, network::HeadKind head, int chunk)
-    : network_(network), head_(head), chunk_(chunk) {}
-
-template <class T>
-int BatchGradient<T>::chunks_abreast(int chunks) {
-  const int threads = omp_in_parallel() != 0 ? 1 : omp_get_max_threads();
-  const int abreast = chunks >= threads ? threads : 1;
-  while (static_cast<int>(workers_.size()) < abreast) workers_.emplace_back(network_, chunk_);
-  return abreast;
+BatchGradient<T>::BatchGradient(const Network<T>& network, HeadKind head, int chunk, int micro_batch)
+    : network_(network),
+      head_(head),
+      chunk_(chunk),
+      micro_batch_(micro_batch > 0 ? micro_batch : chunk),
+      outputs_(network.output().size()) {
+  if (chunk_ > micro_batch_ && chunk_ % micro_batch_ != 0) {
+    throw ConfigError(fmt::format(
+        "a chunk of {} samples holds no whole number of micro-batches of {}: take a chunk of {} or {}",
+        chunk_, micro_batch_, chunk_ / micro_batch_ * micro_batch_,
+        (chunk_ / micro_batch_ + 1) * micro_batch_));
+  }
 }
 
 template <class T>
-network::Pass<T>& BatchGradient<T>::pass() {
-  chunks_abreast(1);
-  return workers_.front().pass;
+int BatchGradient<T>::abreast(int tasks) {
+  const int threads = omp_in_parallel() != 0 ? 1 : omp_get_max_threads();
+  const int count = tasks >= threads ? threads : 1;
+  while (static_cast<int>(workers_.size()) < count) workers_.emplace_back(network_, chunk_);
+  return count;
 }
 
 template <class T>
 Targets<T> BatchGradient<T>::targets_from(const Targets<T>& all, int first) const {
   Targets<T> part = all;
   if (all.labels) part.labels += first;
-  if (all.values && !all.shared) part.values += static_cast<std::ptrdiff_t>(first) * network_.output().size();
+  if (all.values && !all.shared) part.values += static_cast<std::size_t>(first) * outputs_;
   return part;
 }
 
 template <class T>
 void BatchGradient<T>::check(int n, const Targets<T>& targets) const {
   if (targets.labels)
-    check_labels(head_, static_cast<int>(network_.output().size()),
-                 {targets.labels, static_cast<std::size_t>(n)});
+    check_labels(head_, static_cast<int>(outputs_), {targets.labels, static_cast<std::size_t>(n)});
 }
 
-// As many chunks as there are threads at a time, one each, or, where chunks are fewer than threads, one after
-// the other with all threads inside. The order in which their gradients are added is the same.
 template <class T>
-double BatchGradient<T>::operator()(int n, const T* x, const Targets<T>& targets,
-                                    std::span<const T> parameters, std::span<T> state, const Mode& mode,
-                                    std::span<T> gradient) {
-  const int chunks = (n + chunk_ - 1) / chunk_;
-  check(n, targets);
-  const bool moves = mode.batch_statistics && !state.empty();
-  const int abreast = chunks_abreast(chunks);
-  double loss = 0;
-  for (int begin = 0; begin < chunks; begin += abreast) {
-    const int count = std::min(abreast, chunks - begin);
+typename BatchGradient<T>::Result BatchGradient<T>::operator()(const BatchAt<T>& batch, std::span<T> gradient,
+                                                               const PenaltyTerm& term) {
+  return run({.batch = batch, .term = term}, gradient);
+}
+
+template <class T>
+typename BatchGradient<T>::Result BatchGradient<T>::with_micro_batch(const BatchAt<T>& batch,
+                                                                     std::span<T> gradient, int which,
+                                                                     std::span<T> micro_gradient) {
+  const PenaltyTerm none;
+  return run({.batch = batch, .term = none, .which = which, .micro_gradient = micro_gradient}, gradient);
+}
+
+// The batch falls into slabs, which can be computed apart: chunks, or micro-batches where these matter and
+// are larger. As many slabs as there are threads at a time, one each, or, where slabs are fewer than threads,
+// one after the other with all threads inside. The order in which their gradients are added is the same.
+template <class T>
+typename BatchGradient<T>::Result BatchGradient<T>::run(Job job, std::span<T> gradient) {
+  const BatchAt<T>& b = job.batch;
+  check(b.n, b.targets);
+  const bool cuts = job.term.strength > 0 || job.which >= 0;
+  const int size = cuts ? std::max(chunk_, micro_batch_) : chunk_;
+  const int slabs = (b.n + size - 1) / size;
+  const bool moves = b.mode.batch_statistics && !b.state.empty();
+  // Several passes leave the running statistics behind one by one, in their order.
+  const bool in_turn = size > chunk_;
+  job.moves_state = in_turn && moves;
+  const int together = in_turn ? abreast(1) : abreast(slabs);
+  if (cuts && job.term.penalty.finite_difference)
+    job.parameter_norm = std::sqrt(network::sum_of_squares(b.parameters.size(), b.parameters.data()));
+
+  Result result;
+  double seconds = 0;
+  double penalty_seconds = 0;
+  for (int begin = 0; begin < slabs; begin += together) {
+    const int count = std::min(together, slabs - begin);
     each_task(count, kAlways, [&](int k) {
-      const int first = (begin + k) * chunk_;
-      const int samples = std::min(chunk_, n - first);
-      Worker& mine = workers_[k];
-      if (chunks > 1) mine.gradient.resize(gradient.size());
-      T* const own = chunks == 1 ? gradient.data() : mine.gradient.data();
-      put(gradient.size(), own, false, [](std::size_t) { return T{}; });
-      Mode here = mode;
-      here.first_sample += static_cast<std::uint64_t>(first);
-      mine.loss = network::gradient(network_, head_, mine.pass, samples, x + first * network_.input().size(),
-                                    targets_from(targets, first), 1.0 / n, parameters.data(), state.data(),
-                                    here, own);
+      const int first = (begin + k) * size;
+      Worker& mine = workers_[static_cast<std::size_t>(k)];
+      if (slabs > 1) mine.gradient.resize(gradient.size());
+      const Stopwatch watch;
+      compute(job, mine, {first, std::min(size, b.n - first)},
+              slabs == 1 ? gradient.data() : mine.gradient.data());
+      mine.seconds = watch.seconds();
     });
     for (int k = 0; k < count; ++k) {
-      loss += workers_[k].loss;
-      if (moves) network_.update_state(workers_[k].pass, state.data());
+      Worker& mine = workers_[static_cast<std::size_t>(k)];
+      result.loss += mine.loss;
+      result.penalty += mine.penalty;
+      seconds += mine.seconds;
+      penalty_seconds += mine.penalty_seconds;
+      if (moves && !in_turn) network_.update_state(mine.pass, b.state.data());
     }
-    if (chunks == 1) continue;
+    if (slabs == 1) continue;
     put(gradient.size(), gradient.data(), false, [&, to = gradient.data()](std::size_t i) {
       T sum = begin == 0 ? T{} : to[i];
-      for (int k = 0; k < count; ++k) sum += workers_[k].gradient[i];
+      for (int k = 0; k < count; ++k) sum += workers_[static_cast<std::size_t>(k)].gradient[i];
       return sum;
     });
   }
-  return loss;
+  if (seconds > 0) result.penalty_share = penalty_seconds / seconds;
+  return result;
+}
+
+template <class T>
+template <class F>
+void BatchGradient<T>::each_pass(const Range& range, F f) const {
+  for (int at = range.first; at < range.first + range.count; at += chunk_)
+    f(Range{at, std::min(chunk_, range.first + range.count - at)});
+}
+
+template <class T>
+const T* BatchGradient<T>::forward(const Job& job, network::Pass<T>& pass, const Range& range,
+                                   const T* parameters) const {
+  Mode mode = job.batch.mode;
+  mode.first_sample += static_cast<std::uint64_t>(range.first);
+  return network_.forward(pass, range.count,
+                          job.batch.x + static_cast<std::size_t>(range.first) * network_.input().size(),
+                          parameters, job.batch.state.data(), mode);
+}
+
+/// Adds the loss of the samples in both ranges, `range` being those of the pass, and writes its derivative by
+/// the outputs there.
+template <class T>
+double BatchGradient<T>::loss_of(const Job& job, Worker& mine, const Range& part, const Range& range,
+                                 double weight, T* dz) const {
+  const int first = std::max(part.first, range.first);
+  const int last = std::min(part.first + part.count, range.first + range.count);
+  if (first >= last) return 0;
+  const std::size_t at = static_cast<std::size_t>(first - range.first) * outputs_;
+  return network::evaluate(head_, last - first, static_cast<int>(outputs_),
+                           network_.output_of(mine.pass) + at, targets_from(job.batch.targets, first), weight,
+                           dz + at);
+}
+
+// A slab in one pass is computed forward once.
+template <class T>
+void BatchGradient<T>::compute(const Job& job, Worker& mine, const Range& slab, T* gradient) const {
+  const BatchAt<T>& b = job.batch;
+  const bool one_pass = slab.count <= chunk_;
+  mine.loss = mine.penalty = mine.penalty_seconds = 0;
+  clear(network_.parameter_count(), gradient);
+  if (one_pass) {
+    forward(job, mine.pass, slab, b.parameters.data());
+    if (job.moves_state) network_.update_state(mine.pass, b.state.data());
+  }
+
+  // Micro-batches one by one, those with a penalty; the others are gathered.
+  const int slab_end = slab.first + slab.count;
+  bool others = false;
+  const auto each_micro_batch = [&](const auto& f) {
+    for (int first = slab.first; first < slab_end; first += micro_batch_)
+      f(first / micro_batch_, Range{first, std::min(micro_batch_, slab_end - first)});
+  };
+  const bool penalised = job.term.strength > 0;
+  if (!penalised) {
+    others = true;
+  } else {
+    each_micro_batch([&](int k, const Range& part) {
+      if (job.penalises(k))
+        penalise(job, mine, slab, part, gradient);
+      else
+        others = true;
+    });
+  }
+  if (others) {
+    each_pass(slab, [&](const Range& range) {
+      if (!one_pass) forward(job, mine.pass, range, b.parameters.data());
+      T* const dz = mine.pass.output_gradient();
+      if (!penalised) {
+        mine.loss += loss_of(job, mine, range, range, 1.0 / b.n, dz);
+      } else {
+        std::fill_n(dz, static_cast<std::size_t>(range.count) * outputs_, T{});
+        each_micro_batch([&](int k, const Range& part) {
+          if (!job.penalises(k)) mine.loss += loss_of(job, mine, part, range, 1.0 / b.n, dz);
+        });
+      }
+      network_.backward(mine.pass, b.parameters.data(), gradient);
+      if (job.moves_state && !one_pass) network_.update_state(mine.pass, b.state.data());
+    });
+  }
+
+  if (job.which < 0 || job.which * micro_batch_ < slab.first || job.which * micro_batch_ >= slab_end) return;
+  T* const micro = job.micro_gradient.data();
+  const Range part{job.which * micro_batch_, std::min(micro_batch_, slab_end - job.which * micro_batch_)};
+  if (part.count == slab.count) {
+    const T scale = static_cast<T>(static_cast<double>(b.n) / part.count);
+    put(network_.parameter_count(), micro, false, [=](std::size_t i) { return scale * gradient[i]; });
+    return;
+  }
+  clear(network_.parameter_count(), micro);
+  T* const dz = mine.pass.output_gradient();
+  std::fill_n(dz, static_cast<std::size_t>(slab.count) * outputs_, T{});
+  loss_of(job, mine, part, slab, 1.0 / part.count, dz);
+  network_.backward(mine.pass, b.parameters.data(), micro);
+}
+
+/// What the scalar of micro-batch `part` takes for targets at the samples [first, first + count) of it, which
+/// the outputs z belong to. Labels are drawn, or remain what they were.
+template <class T>
+Targets<T> BatchGradient<T>::scalar_targets(const Job& job, Worker& mine, const Range& part,
+                                            const Range& range, const T* z, bool draw) const {
+  const PenaltyTerm& term = job.term;
+  const auto place = static_cast<std::size_t>(range.first - part.first);
+  switch (term.penalty.kind) {
+    case PenaltyKind::fisher_trace: {
+      const auto samples = static_cast<std::size_t>(part.count);
+      if (draw) {
+        mine.labels.resize(std::max(mine.labels.size(), samples));
+        if (head_ == HeadKind::squared) mine.values.resize(std::max(mine.values.size(), samples * outputs_));
+        network::draw_labels(head_, range.count, static_cast<int>(outputs_), z, term.seed, 0,
+                             job.batch.mode.first_sample + static_cast<std::uint64_t>(range.first),
+                             mine.labels.data() + place, mine.values.data() + place * outputs_);
+      }
+      return {mine.labels.data() + place, mine.values.data() + place * outputs_, false};
+    }
+    case PenaltyKind::average_jacobian:
+      mine.values.assign(outputs_, static_cast<T>(term.penalty.sum_of_classes ? 1.0 : 1.0 / outputs_));
+      return {nullptr, mine.values.data(), true};
+    case PenaltyKind::unit_jacobian: {
+      const std::uint64_t number =
+          term.first_micro_batch + static_cast<std::uint64_t>(part.first / micro_batch_);
+      thread_local std::vector<float> u;
+      u.resize(outputs_);
+      fill_unit_sphere({term.seed, Purpose::penalty_directions, 0}, number * ((outputs_ + 3) / 4), u);
+      mine.values.assign(u.begin(), u.end());
+      return {nullptr, mine.values.data(), true};
+    }
+    case PenaltyKind::gradient_norm:
+    case PenaltyKind::none:
+      break;
+  }
+  return targets_from(job.batch.targets, range.first);
+}
+
+// v = grad s, then the gradient of (1/n) sum of the micro-batch's losses + c v^2, where c is the strength
+// times its share. backward_tangent is linear in the derivatives by the outputs that it begins with: the
+// loss's derivative, added to those of the tangent along 2 c v, comes out as the loss's gradient beside 2 c H
+// v. So every penalty costs a forward and backward pass and their tangents, and nothing else.
+template <class T>
+void BatchGradient<T>::penalise(const Job& job, Worker& mine, const Range& slab, const Range& part,
+                                T* gradient) const {
+  const BatchAt<T>& b = job.batch;
+  const PenaltyTerm& term = job.term;
+  const std::size_t parameters = network_.parameter_count();
+  const int classes = static_cast<int>(outputs_);
+  const bool linear =
+      term.penalty.kind == PenaltyKind::average_jacobian || term.penalty.kind == PenaltyKind::unit_jacobian;
+  const HeadKind scalar = linear ? HeadKind::linear : head_;
+  const bool one_pass = slab.count <= chunk_;
+  const double weight = 1.0 / part.count;
+  const double share = term.only < 0 ? static_cast<double>(part.count) / b.n : 1;
+
+  // In several passes the micro-batch is the slab; in one it may be a part of it.
+  const auto passes = [&](const auto& f) {
+    if (one_pass)
+      f(slab, part);
+    else
+      each_pass(part, [&](const Range& range) { f(range, range); });
+  };
+  /// Writes ds/dz of a pass that was computed forward; of its samples `own` belong to the micro-batch.
+  const auto put_scalar = [&](network::Pass<T>& pass, const Range& range, const Range& own, bool draw) {
+    T* const dz = pass.output_gradient();
+    const std::size_t at = static_cast<std::size_t>(own.first - range.first) * outputs_;
+    const T* const z = network_.output_of(pass) + at;
+    if (own.count < range.count) std::fill_n(dz, static_cast<std::size_t>(range.count) * outputs_, T{});
+    const Targets<T> targets = scalar_targets(job, mine, part, own, z, draw);
+    network::evaluate(scalar, own.count, classes, z, targets, weight, dz + at);
+    return targets;
+  };
+
+  std::vector<T>& v = mine.direction;
+  v.resize(parameters);
+  clear(parameters, v.data());
+  passes([&](const Range& range, const Range& own) {
+    if (!one_pass) forward(job, mine.pass, range, b.parameters.data());
+    put_scalar(mine.pass, range, own, true);
+    network_.backward(mine.pass, b.parameters.data(), v.data());
+    if (job.moves_state && !one_pass) network_.update_state(mine.pass, b.state.data());
+  });
+  const double square = network::sum_of_squares(parameters, v.data());
+  mine.penalty += share * square;
+  const double factor = 2 * term.strength * share;
+
+  if (!term.penalty.finite_difference) {
+    const T twice = static_cast<T>(factor);
+    put(parameters, v.data(), false, [twice, p = v.data()](std::size_t i) { return twice * p[i]; });
+    mine.loss_gradient.resize(static_cast<std::size_t>(chunk_) * outputs_);
+    passes([&](const Range& range, const Range& own) {
+      const std::size_t at = static_cast<std::size_t>(own.first - range.first) * outputs_;
+      Targets<T> targets;
+      if (one_pass) {
+        targets = scalar_targets(job, mine, part, own, network_.output_of(mine.pass) + at, false);
+      } else {
+        forward(job, mine.pass, range, b.parameters.data());
+        targets = put_scalar(mine.pass, range, own, false);
+        network_.backward(mine.pass, b.parameters.data(), nullptr);
+      }
+      const Stopwatch watch;
+      const T* const zt = network_.forward_tangent(mine.pass, b.parameters.data(), v.data());
+      T* const dzt = mine.pass.output_gradient_tangent();
+      if (own.count < range.count) std::fill_n(dzt, static_cast<std::size_t>(range.count) * outputs_, T{});
+      network::evaluate_tangent(scalar, own.count, classes, network_.output_of(mine.pass) + at, targets,
+                                weight, zt + at, dzt + at);
+      mine.loss += loss_of(job, mine, own, range, 1.0 / b.n, mine.loss_gradient.data());
+      for (std::size_t i = at; i < at + static_cast<std::size_t>(own.count) * outputs_; ++i)
+        dzt[i] += mine.loss_gradient[i];
+      network_.backward_tangent(mine.pass, b.parameters.data(), v.data(), gradient);
+      mine.penalty_seconds += watch.seconds();
+    });
+    return;
+  }
+
+  // The loss's gradient first, where it is not v.
+  if (term.penalty.kind == PenaltyKind::gradient_norm) {
+    const T own_share = static_cast<T>(static_cast<double>(part.count) / b.n);
+    put(parameters, gradient, true, [own_share, p = v.data()](std::size_t i) { return own_share * p[i]; });
+  }
+  passes([&](const Range& range, const Range& own) {
+    const bool backward = term.penalty.kind != PenaltyKind::gradient_norm;
+    if (!one_pass) forward(job, mine.pass, range, b.parameters.data());
+    T* const dz = mine.pass.output_gradient();
+    if (own.count < range.count) std::fill_n(dz, static_cast<std::size_t>(range.count) * outputs_, T{});
+    mine.loss += loss_of(job, mine, own, range, 1.0 / b.n, dz);
+    if (backward) network_.backward(mine.pass, b.parameters.data(), gradient);
+  });
+  if (!(square > 0)) return;  // a stationary point of the scalar: nothing to differentiate along
+  const Stopwatch watch;
+  const double h = term.penalty.difference_step * (1 + job.parameter_norm) / std::sqrt(square);
+  mine.shifted.resize(parameters);
+  mine.shifted_gradient.resize(parameters);
+  put(parameters, mine.shifted.data(), false,
+      [step = static_cast<T>(h), w = b.parameters.data(), p = v.data()](std::size_t i) {
+        return w[i] + step * p[i];
+      });
+  clear(parameters, mine.shifted_gradient.data());
+  if (!mine.shifted_pass) mine.shifted_pass.emplace(network_, chunk_);
+  passes([&](const Range& range, const Range& own) {
+    forward(job, *mine.shifted_pass, range, mine.shifted.data());
+    put_scalar(*mine.shifted_pass, range, own, false);
+    network_.backward(*mine.shifted_pass, mine.shifted.data(), mine.shifted_gradient.data());
+  });
+  put(parameters, gradient, true,
+      [slope = static_cast<T>(factor / h), p = v.data(), q = mine.shifted_gradient.data()](std::size_t i) {
+        return slope * (q[i] - p[i]);
+      });
+  mine.penalty_seconds += watch.seconds();
 }
 
 template <class T>
@@ -99,25 +395,25 @@ typename BatchGradient<T>::Evaluation BatchGradient<T>::evaluate(int n, const T*
                                                                  std::span<const T> state) {
   const int chunks = (n + chunk_ - 1) / chunk_;
   check(n, targets);
-  const int classes = static_cast<int>(network_.output().size());
-  const int abreast = chunks_abreast(chunks);
+  const int classes = static_cast<int>(outputs_);
+  const int together = abreast(chunks);
   Evaluation total;
-  for (int begin = 0; begin < chunks; begin += abreast) {
-    const int count = std::min(abreast, chunks - begin);
+  for (int begin = 0; begin < chunks; begin += together) {
+    const int count = std::min(together, chunks - begin);
     each_task(count, kAlways, [&](int k) {
       const int first = (begin + k) * chunk_;
       const int samples = std::min(chunk_, n - first);
       const Mode mode{.batch_statistics = false, .dropout = false};
       const Targets<T> part = targets_from(targets, first);
-      Worker& mine = workers_[k];
+      Worker& mine = workers_[static_cast<std::size_t>(k)];
       const T* const z = network_.forward(mine.pass, samples, x + first * network_.input().size(),
                                           parameters.data(), state.data(), mode);
       mine.loss = network::evaluate(head_, samples, classes, z, part, 1.0 / n, static_cast<T*>(nullptr));
       mine.correct = part.labels ? network::correct(head_, samples, classes, z, part.labels) : 0;
     });
     for (int k = 0; k < count; ++k) {
-      total.loss += workers_[k].loss;
-      total.correct += workers_[k].correct;
+      total.loss += workers_[static_cast<std::size_t>(k)].loss;
+      total.correct += workers_[static_cast<std::size_t>(k)].correct;
     }
   }
   return total;

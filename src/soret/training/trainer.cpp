@@ -1,7 +1,12 @@
 #include "soret/training/trainer.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <utility>
 
+#include "soret/base/error.hpp"
+#include "soret/network/elementwise.hpp"
 #include "soret/random/stream.hpp"
 
 namespace soret::training {
@@ -9,9 +14,22 @@ namespace soret::training {
 using network::Mode;
 using network::Targets;
 
-std::uint64_t run_seed(std::uint64_t seed, std::uint32_t trajectory) {
-  const auto block = Stream{seed, Purpose::run_seed, trajectory}.block(0);
+namespace {
+
+std::uint64_t seed_of(const Stream& stream) {
+  const auto block = stream.block(0);
   return static_cast<std::uint64_t>(block.y) << 32 | block.x;
+}
+
+double seconds_since(std::chrono::steady_clock::time_point& then) {
+  const auto now = std::chrono::steady_clock::now();
+  return std::chrono::duration<double>(now - std::exchange(then, now)).count();
+}
+
+}  // namespace
+
+std::uint64_t run_seed(std::uint64_t seed, std::uint32_t trajectory) {
+  return seed_of({seed, Purpose::run_seed, trajectory});
 }
 
 Targets<float> LabelTargets::operator()(network::HeadKind head, int classes,
@@ -30,8 +48,10 @@ Trainer::Trainer(const network::Network<float>& network, network::HeadKind head,
       recipe_(recipe),
       state_(state),
       sampler_(recipe.sampling, train.size(), recipe.batch_size, recipe.seed),
-      batch_gradient_(network, head, chunk),
+      batch_gradient_(network, head, chunk, static_cast<int>(recipe.micro_batch_size)),
+      penalty_seed_(seed_of({recipe.seed, Purpose::penalty, 0})),
       gradient_(network.parameter_count()),
+      micro_gradient_(recipe.grafting.kind == GraftingKind::iterative ? gradient_.size() : 0),
       loader_(
           train,
           [this](std::int64_t update) {
@@ -39,6 +59,8 @@ Trainer::Trainer(const network::Network<float>& network, network::HeadKind head,
           },
           state.update, recipe.augmentation, recipe.seed) {
   const bool unit_vectors = head == network::HeadKind::squared;  // which need a class each
+  if (recipe.grafting.kind == GraftingKind::iterative && recipe.penalty.kind != PenaltyKind::none)
+    throw ConfigError("iterative grafting takes the norm of a plain micro-batch gradient: use no penalty");
   network::check_labels(unit_vectors ? network::HeadKind::softmax : head, classes_, train.labels);
 }
 
@@ -55,17 +77,62 @@ double Trainer::learning_rate() const {
   return training::learning_rate(recipe_.schedule, position) * (switched ? recipe_.switch_factor : 1);
 }
 
-double Trainer::step() {
+BatchGradient<float>::Result Trainer::take_gradient(const BatchAt<float>& batch) {
+  const std::int64_t update = state_.update;
+  const int parts = batch_gradient_.micro_batches(batch.n);
+  if (recipe_.grafting.kind == GraftingKind::iterative)
+    return batch_gradient_.with_micro_batch(batch, gradient_, chosen_micro_batch(recipe_.seed, update, parts),
+                                            micro_gradient_);
+  const Penalty& penalty = recipe_.penalty;
+  if (!penalty.applies(update)) return batch_gradient_(batch, gradient_);
+  PenaltyTerm term{
+      .penalty = penalty, .strength = penalty.strength_at(learning_rate()), .seed = penalty_seed_};
+  if (penalty.form == PenaltyForm::sample) term.only = chosen_micro_batch(recipe_.seed, update, parts);
+  if (penalty.form == PenaltyForm::fixed_sample) term.only = 0;
+  const int full = batch_gradient_.micro_batches(static_cast<int>(recipe_.batch_size));
+  term.first_micro_batch = static_cast<std::uint64_t>(update) * static_cast<std::uint64_t>(full);
+  return batch_gradient_(batch, gradient_, term);
+}
+
+Step Trainer::step(bool wants_gradient_norm) {
+  auto clock = std::chrono::steady_clock::now();
   const data::Batch<float>& batch = loader_.next();
-  const Mode mode{.seed = recipe_.seed, .first_sample = first_sample(state_.update)};
-  const double loss =
-      batch_gradient_(static_cast<int>(batch.size()), batch.x.data(), targets_(head_, classes_, batch.labels),
-                      state_.parameters, state_.statistics, mode, gradient_);
+  Step done{.loading_seconds = seconds_since(clock)};
+  const auto result =
+      take_gradient({.n = static_cast<int>(batch.size()),
+                     .x = batch.x.data(),
+                     .targets = targets_(head_, classes_, batch.labels),
+                     .parameters = state_.parameters,
+                     .state = state_.statistics,
+                     .mode = {.seed = recipe_.seed, .first_sample = first_sample(state_.update)}});
+  done.loss = result.loss;
+  done.penalty = result.penalty;
+  done.gradient_seconds = seconds_since(clock);
+  done.penalty_seconds = result.penalty_share * done.gradient_seconds;
+  if (wants_gradient_norm)
+    done.gradient_norm = std::sqrt(network::sum_of_squares(gradient_.size(), gradient_.data()));
+
+  const double rate = learning_rate();
+  switch (recipe_.grafting.kind) {
+    case GraftingKind::none:
+      break;
+    case GraftingKind::iterative:
+      graft(recipe_.grafting, micro_gradient_, gradient_);
+      break;
+    case GraftingKind::external:
+      graft(recipe_.grafting, external_norm(recipe_.grafting, state_.update), gradient_);
+      break;
+    case GraftingKind::normalised:
+      graft(recipe_.grafting, 1.0, gradient_);
+      break;
+  }
   if (state_.update == recipe_.switch_at)
     state_.optimizer = initial_state<float>(optimizer(), gradient_.size());
-  update<float>(optimizer(), learning_rate(), gradient_, state_.optimizer, state_.parameters);
+  update<float>(optimizer(), rate, gradient_, state_.optimizer, state_.parameters);
+  add_noise(recipe_.noise, rate, recipe_.seed, state_.update, state_.parameters);
   ++state_.update;
-  return loss;
+  done.update_seconds = seconds_since(clock);
+  return done;
 }
 
 TrainingState initial_training_state(const network::Network<float>& network, const Recipe& recipe,

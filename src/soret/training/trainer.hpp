@@ -6,6 +6,8 @@
 
 #include "soret/data/loader.hpp"
 #include "soret/training/batch_gradient.hpp"
+#include "soret/training/grafting.hpp"
+#include "soret/training/injected_noise.hpp"
 #include "soret/training/optimizer.hpp"
 #include "soret/training/sampler.hpp"
 #include "soret/training/schedule.hpp"
@@ -33,6 +35,10 @@ struct Recipe {
   Schedule schedule;
   bool schedule_counts_epochs = true;  ///< positions of the schedule are epochs, else updates
   std::size_t batch_size = 64;
+  std::size_t micro_batch_size = 0;  ///< of penalties and grafting; 0: the chunk
+  Penalty penalty{};
+  Grafting grafting{};
+  InjectedNoise noise{};
   data::Augmentation augmentation{};
   Sampling sampling = Sampling::shuffle;
   /// From this update on another rule, with memories of its own that start at zero (the question of SWATS,
@@ -40,7 +46,7 @@ struct Recipe {
   std::int64_t switch_at = -1;
   Optimizer switch_to{};
   double switch_factor = 1;  ///< of the learning rate, from then on
-  std::uint64_t seed = 1;    ///< of the order of the samples, of dropout and of augmentation
+  std::uint64_t seed = 1;    ///< of whatever is drawn
 };
 
 /// All that changes: with the recipe and the data it determines the rest of the run, bit by bit.
@@ -51,15 +57,26 @@ struct TrainingState {
   OptimizerState<float> optimizer;
 };
 
+/// What an update did.
+struct Step {
+  double loss = 0;           ///< mean of its batch, before it
+  double penalty = 0;        ///< without its strength; 0 where there was none
+  double gradient_norm = 0;  ///< of loss and penalty, before grafting; where it was asked for
+  /// Wall time: waiting for the batch; its gradient; of this, the share of what a penalty adds to the
+  /// gradients of its scalars; the update itself.
+  double loading_seconds = 0, gradient_seconds = 0, penalty_seconds = 0, update_seconds = 0;
+};
+
 class Trainer {
  public:
   /// The network, the data and `state` must outlive this. Batches are assembled ahead on a thread of their
-  /// own. Throws ConfigError for a batch larger than the set and for labels without an output.
+  /// own. Throws ConfigError for a batch larger than the set, for labels without an output, for micro-batches
+  /// that do not fit the chunks (BatchGradient), and for iterative grafting with a penalty.
   Trainer(const network::Network<float>& network, network::HeadKind head, int chunk, const Recipe& recipe,
           const data::Dataset& train, TrainingState& state);
 
-  /// One update; the mean loss of its batch before it.
-  double step();
+  /// One update.
+  Step step(bool wants_gradient_norm = false);
   double learning_rate() const;  ///< of the next update
   /// The rule of the next update.
   const Optimizer& optimizer() const;
@@ -70,6 +87,8 @@ class Trainer {
   BatchGradient<float>& batch_gradient() { return batch_gradient_; }
 
  private:
+  BatchGradient<float>::Result take_gradient(const BatchAt<float>& batch);
+
   /// How many samples the run saw before an update, were every batch full.
   std::uint64_t first_sample(std::int64_t update) const {
     return static_cast<std::uint64_t>(update) * recipe_.batch_size;
@@ -82,8 +101,10 @@ class Trainer {
   Sampler sampler_;
   BatchGradient<float> batch_gradient_;
   LabelTargets targets_;
+  std::uint64_t penalty_seed_;
   std::vector<float> gradient_;
-  data::Loader<float> loader_;  ///< last: its thread asks the sampler
+  std::vector<float> micro_gradient_;  ///< of the micro-batch that gives the norm
+  data::Loader<float> loader_;         ///< last: its thread asks the sampler
 };
 
 /// At the start of a run.
