@@ -13,7 +13,7 @@
 namespace soret::sims {
 
 /// Root attribute `format` of every checkpoint; another number is another layout.
-inline constexpr std::int64_t kCheckpointFormat = 1;
+inline constexpr std::int64_t kCheckpointFormat = 2;
 
 struct Weights {
   std::vector<float> parameters;

@@ -85,6 +85,10 @@ std::vector<Option> train_options() {
            "the update rule; momentum: heavy ball; adamw: adam with decoupled weight decay"),
       positive(real("sgd.learning_rate", "0.1", 0, "learning rate; a schedule's highest")),
       integer("sgd.batch_size", "64", 1, "samples per update"),
+      integer(
+          "sgd.micro_batch_size", "0", 0,
+          "samples of a micro-batch, which penalties and iterative grafting are of (the last of a batch may "
+          "be smaller); also sgd.chunk, where that is 0; 0: the chunk"),
       text("sgd.sampling", "shuffle", kSamplings,
            "shuffle: epochs in random order, the last batch may be smaller (its loss is the mean of its own "
            "samples); shuffle_drop_last; with_replacement"),
@@ -104,8 +108,9 @@ std::vector<Option> train_options() {
       fixed(integer("sgd.epochs", "10", 1, "length of training")),
       fixed(integer("sgd.updates", "0", 0, "length in updates; 0: as epochs says")),
       integer("sgd.chunk", "0", 0,
-              "samples computed together, one chunk per thread; 0: the whole batch with batch normalisation, "
-              "else at most 128"),
+              "samples computed together, one chunk per thread; 0: the micro-batch, or, where that is 0, "
+              "too, the "
+              "whole batch with batch normalisation, else at most 128"),
       fraction("sgd.stop_accuracy", "0",
                "a trajectory ends at the first record with this training accuracy; 0: never"),
       real("sgd.stop_seconds", "0", 0,
@@ -126,6 +131,9 @@ std::vector<Option> train_options() {
           "linear scaling rule: the learning rate is that of this batch size and grows with the batch; 0: "
           "off"),
 
+  });
+  add(method_options());
+  add({
       fixed(integer("ensemble.trajectories", "1", 1, "independent runs per scan point")),
       seed_option("seed of every random stream; data are drawn once, runs differ by their number"),
 
@@ -153,7 +161,11 @@ std::vector<Option> train_options() {
       fixed(integer("record.density_points", "111", 2, "places of the spectral density")),
       fixed(positive(real("record.density_width", "0.5", 0,
                           "standard deviation of the Gaussians that it is smoothed by"))),
-      fixed(integer("record.fisher_draws", "1", 1, "labels drawn per sample for sampled_gradient_square")),
+      fixed(integer("record.fisher_draws", "1", 1,
+                    "labels drawn per sample for sampled_gradient_square and sampled_micro_batch_square")),
+      fixed(integer("record.monitored_size", "128", 1,
+                    "samples of the fresh micro-batches that micro_batch_norm and its like are means over")),
+      fixed(integer("record.monitored_batches", "8", 1, "how many of them")),
       {.key = "record.matched_losses",
        .type = OptionType::list,
        .default_value = "",
@@ -193,6 +205,18 @@ std::vector<Observable> train_observables() {
       {"parameter_norm_layer", "L2 norm of a layer's parameters", "", {"layer"}},
       {"distance", "L2 distance of the parameters from where they began"},
       {"update_norm", "L2 norm of the last update; 0 before the first", "seed 000 Eq. 8"},
+      {"step_gradient_norm",
+       "L2 norm of the gradient (of loss and penalty, before grafting) of the last update; 0 before the "
+       "first",
+       "seed 000 section 5.1"},
+      {"penalty", "the penalty of the last update, without its strength; 0 where there was none",
+       "seed 000 Eqs. 1 to 7"},
+      {"wall_seconds", "wall time of training so far, without recording; nothing reproduces it",
+       "seed 000 Fig. 5"},
+      {"wall_seconds_phase",
+       "wall time so far: waiting for data; gradients; what penalties add to them; updates; recording",
+       "",
+       {"phase"}},
 
       {"gradient_norm", "L2 norm of the gradient of the training loss"},
       {"batch_gradient_norm", "mean L2 norm of the gradients of an epoch's batches, at fixed parameters",
@@ -226,6 +250,13 @@ std::vector<Observable> train_observables() {
       {"fisher_trace_layer", "trace of a layer's block of the Fisher matrix", "seed 000 Eq. 3", {"layer"}},
       {"sampled_gradient_square",
        "mean squared gradient of batches with labels drawn from the model: Tr(F)/|B|", "seed 000 Eq. 3"},
+      {"micro_batch_norm",
+       "mean L2 norm of the loss gradients of fresh micro-batches, with the statistics of the batch",
+       "seed 000 Fig. 1"},
+      {"micro_batch_square", "mean squared norm of these gradients", "seed 000 Fig. 1 as its code has it"},
+      {"sampled_micro_batch_square",
+       "mean squared gradient of these micro-batches with labels drawn from the model: Tr(F)/|M|",
+       "seed 000 Eq. 3"},
 
       {"lambda_max", "largest eigenvalue of the Hessian of the training loss"},
       {"eigenvalues", "largest eigenvalues of the Hessian", "", {"rank"}},
@@ -251,6 +282,7 @@ std::vector<Observable> train_observables() {
   for (const Row& row : rows) {
     const auto o = static_cast<TrainObservable>(all.size());
     all.push_back({.name = row.name,
+                   .unit = std::string_view(row.name).starts_with("wall_seconds") ? "s" : "1",
                    .long_name = row.meaning,
                    .reference = row.reference,
                    .dimensions = row.dimensions,
@@ -276,6 +308,10 @@ TrainOptions train_point(const Settings& s) {
   r.batch_size = static_cast<std::size_t>(s.integer("sgd.batch_size"));
   r.augmentation = o.data.augmentation;
   r.sampling = choice<Sampling>(kSamplings, s.text("sgd.sampling"));
+  r.micro_batch_size = std::min(r.batch_size, static_cast<std::size_t>(s.integer("sgd.micro_batch_size")));
+  o.method = method_of(s);
+  r.penalty = o.method.penalty;
+  r.noise = o.method.noise;
   r.switch_to = optimizer_of(s, s.text("sgd.switch_to"));
   r.switch_factor = s.real("sgd.switch_factor");
   r.schedule_counts_epochs = s.text("schedule.unit") == "epochs";
@@ -331,6 +367,8 @@ TrainRecord train_record(const Settings& s) {
     r.density_places.push_back(from + (to - from) * static_cast<double>(k) / static_cast<double>(places - 1));
   r.density_width = s.real("record.density_width");
   r.fisher_draws = static_cast<int>(s.integer("record.fisher_draws"));
+  r.monitored_size = static_cast<int>(s.integer("record.monitored_size"));
+  r.monitored_batches = static_cast<int>(s.integer("record.monitored_batches"));
   for (const std::string& word : s.list("record.matched_losses")) {
     const auto loss = parse_real(word);
     if (!loss || *loss <= 0)

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "sims/model.hpp"
+#include "sims/train/method.hpp"
 #include "sims/training_set.hpp"
 #include "soret/scan/experiment.hpp"
 #include "soret/training/trainer.hpp"
@@ -28,6 +29,10 @@ enum class TrainObservable {
   parameter_norm_layer,
   distance,
   update_norm,
+  step_gradient_norm,
+  penalty,
+  wall_seconds,
+  wall_seconds_phase,
 
   gradient_norm,
   batch_gradient_norm,
@@ -48,6 +53,9 @@ enum class TrainObservable {
   fisher_trace,
   fisher_trace_layer,
   sampled_gradient_square,
+  micro_batch_norm,
+  micro_batch_square,
+  sampled_micro_batch_square,
 
   lambda_max,
   eigenvalues,
@@ -72,12 +80,16 @@ inline constexpr auto kFirstGradient = TrainObservable::gradient_norm;
 inline constexpr auto kFirstCurvature = TrainObservable::lambda_max;
 inline constexpr auto kFirstFinal = TrainObservable::stopped_at;
 
+/// What wall_seconds_phase tells apart.
+inline constexpr std::string_view kPhases[] = {"loading", "gradient", "penalty", "update", "recording"};
+
 /// One scan point.
 struct TrainOptions {
   Model model;
   DataOptions data;
-  training::Recipe recipe;  ///< seed not set: every trajectory has its own
-  int chunk = 0;            ///< 0: the batch, at most 128
+  training::Recipe recipe;  ///< seed not set: every trajectory has its own; grafting: that of `method`
+  Method method;
+  int chunk = 0;  ///< 0: the batch, at most 128
   double stop_accuracy = 0;
   double stop_seconds = 0;
   std::uint64_t seed = 1;
@@ -99,6 +111,8 @@ struct TrainRecord {
   std::vector<double> density_places;
   double density_width = 0;
   int fisher_draws = 0;
+  int monitored_size = 0;     ///< of the micro-batches whose norms are recorded
+  int monitored_batches = 0;  ///< how many of them
   std::vector<double> matched_losses;
   bool select_by_loss = false;
   double checkpoint_seconds = 0;

@@ -14,7 +14,8 @@ namespace {
 constexpr std::size_t kMostPerChunk = 128;
 
 int chunk_of(const TrainOptions& o) {
-  if (o.chunk > 0) return o.chunk;
+  if (o.chunk > 0) return static_cast<int>(std::min(static_cast<std::size_t>(o.chunk), o.recipe.batch_size));
+  if (o.recipe.micro_batch_size > 0) return static_cast<int>(o.recipe.micro_batch_size);
   const bool whole = o.model.has_batch_norm() && o.model.batch_norm_group == 0;
   const std::size_t batch = o.recipe.batch_size;
   std::size_t chunk = whole ? batch : std::min(batch, kMostPerChunk);
@@ -43,7 +44,8 @@ void check_last_batch(const TrainProblem& p) {
   std::vector<std::size_t> sizes = {batch};
   if (o.recipe.sampling == training::Sampling::shuffle) sizes.push_back(p.set->train.size() % batch);
   for (const std::size_t size : sizes) {
-    // The last chunk, and its last group, of a batch of this size.
+    // The last chunk, and its last group, of a batch of this size (the same where chunks make up
+    // micro-batches: these are whole multiples).
     const std::size_t chunk = size % static_cast<std::size_t>(p.chunk);
     if (size != 0 && (chunk % group == 1 || group == 1))
       throw ConfigError(
@@ -91,6 +93,9 @@ TrainProblem TrainProblems::operator()(const Settings& settings, const TrainReco
   if (recipe.schedule.period == 0)
     recipe.schedule.period = static_cast<double>(p.updates) /
                              (recipe.schedule_counts_epochs ? static_cast<double>(p.updates_per_epoch) : 1.0);
+  const int micro = recipe.micro_batch_size == 0 ? p.chunk : static_cast<int>(recipe.micro_batch_size);
+  training::require_divisible(p.chunk, micro);
+  recipe.grafting = complete(p.options.method, *p.network, p.updates);
   return p;
 }
 

@@ -9,6 +9,7 @@
 
 #include "soret/measure/fisher.hpp"
 #include "soret/network/chunks.hpp"
+#include "soret/random/stream.hpp"
 
 namespace soret::sims {
 namespace {
@@ -26,6 +27,25 @@ double distance(std::span<const float> a, std::span<const float> b) {
     sum += d * d;
   }
   return std::sqrt(sum);
+}
+
+/// The seed of everything that is drawn for the recording of micro-batch norms.
+std::uint64_t monitor_seed(std::uint64_t seed) {
+  return Stream{seed, Purpose::monitor, 0}.derived_seed();
+}
+
+std::size_t monitored_size(const TrainProblem& problem, const TrainRecord& record) {
+  return std::min(problem.set->train.size(), static_cast<std::size_t>(record.monitored_size));
+}
+
+/// Batches [first, first + size), [first + size, ...) of samples that lie one behind the other.
+std::vector<std::vector<std::uint32_t>> in_a_row(std::size_t samples, std::size_t size) {
+  std::vector<std::vector<std::uint32_t>> batches;
+  for (std::size_t first = 0; first < samples; first += size) {
+    batches.emplace_back(size);
+    std::iota(batches.back().begin(), batches.back().end(), static_cast<std::uint32_t>(first));
+  }
+  return batches;
 }
 
 /// The first `count` samples as networks read them.
@@ -47,21 +67,25 @@ Recorder::Recorder(const TrainProblem& problem, const TrainRecord& record, std::
       start_(std::move(start)),
       sampler_(problem.options.recipe.sampling, problem.set->train.size(), problem.options.recipe.batch_size,
                seed),
+      monitor_sampler_(training::Sampling::shuffle_drop_last, problem.set->train.size(),
+                       monitored_size(problem, record), monitor_seed(seed)),
       passes_(static_cast<std::size_t>(omp_get_max_threads()),
               network::Pass<float>(*problem.network, problem.chunk)) {}
 
 void Recorder::look_at(const training::TrainingState& state, const training::Trainer& trainer,
-                       double update_norm) {
+                       const StepRecord& last) {
   state_ = &state;
   optimizer_ = &trainer.optimizer();
   learning_rate_ = trainer.learning_rate();
-  update_norm_ = update_norm;
+  last_ = last;
   train_.reset();
   validation_.reset();
   test_.reset();
   batches_.reset();
   batch_gradients_.reset();
   samples_.reset();
+  monitored_.labels.clear();
+  monitored_moments_.reset();
   fisher_.reset();
   curved_loss_.reset();
   hessian_.reset();
@@ -196,6 +220,39 @@ const measure::BatchGradientMoments& Recorder::batch_moments() {
   return batch_gradients_->parts[0];
 }
 
+measure::LossAt<float> Recorder::monitored() {
+  const std::size_t size = monitored_size(problem_, record_);
+  if (monitored_.size() == 0) {
+    const auto batches = static_cast<std::int64_t>(record_.monitored_batches);
+    std::vector<std::uint32_t> indices;
+    for (std::int64_t k = 0; k < batches; ++k) {
+      const auto& batch = monitor_sampler_.batch(state_->update * batches + k);
+      indices.insert(indices.end(), batch.begin(), batch.end());
+    }
+    data::assemble(problem_.set->train, indices, problem_.options.data.augmentation, monitor_seed(seed_),
+                   static_cast<std::uint64_t>(state_->update * batches) * size, monitored_);
+  }
+  return {.network = *problem_.network,
+          .head = problem_.head(),
+          .samples = static_cast<int>(monitored_.size()),
+          .x = monitored_.x.data(),
+          .targets = monitored_targets_(problem_.head(), problem_.outputs(), monitored_.labels),
+          .parameters = state_->parameters,
+          .state = state_->statistics,
+          .chunk = static_cast<int>(size),
+          .batch_statistics = problem_.options.model.has_batch_norm()};
+}
+
+const measure::BatchGradientMoments& Recorder::monitored_moments() {
+  if (!monitored_moments_) {
+    const auto loss = monitored();
+    monitored_moments_ =
+        measure::batch_gradients(loss, in_a_row(monitored_.size(), static_cast<std::size_t>(loss.chunk)))
+            .parts[0];
+  }
+  return *monitored_moments_;
+}
+
 const measure::SampleGradients& Recorder::samples() {
   if (!samples_) samples_ = measure::sample_gradients(loss(false));
   return *samples_;
@@ -243,6 +300,8 @@ std::size_t Recorder::extent(TrainObservable observable) const {
       return static_cast<std::size_t>(record_.eigenvalues);
     case O::spectral_density:
       return record_.density_places.size();
+    case O::wall_seconds_phase:
+      return std::size(kPhases);
     default:
       return 1;
   }
@@ -295,7 +354,19 @@ void Recorder::measure(TrainObservable observable, std::span<double> out) {
       out[0] = distance(state_->parameters, start_);
       break;
     case O::update_norm:
-      out[0] = update_norm_;
+      out[0] = last_.update_norm;
+      break;
+    case O::step_gradient_norm:
+      out[0] = last_.gradient_norm;
+      break;
+    case O::penalty:
+      out[0] = last_.penalty;
+      break;
+    case O::wall_seconds:
+      out[0] = std::accumulate(last_.seconds.begin(), last_.seconds.end() - 1, 0.0);
+      break;
+    case O::wall_seconds_phase:
+      std::ranges::copy(last_.seconds, out.begin());
       break;
     case O::gradient_norm:
       out[0] = std::sqrt(batch_moments().gradient_square);
@@ -355,6 +426,20 @@ void Recorder::measure(TrainObservable observable, std::span<double> out) {
       out[0] =
           measure::sampled_gradient_square(loss(true), epoch_batches(), record_.fisher_draws, seed_)[0].value;
       break;
+    case O::micro_batch_norm:
+      out[0] = monitored_moments().norm;
+      break;
+    case O::micro_batch_square:
+      out[0] = monitored_moments().square;
+      break;
+    case O::sampled_micro_batch_square: {
+      const auto loss = monitored();
+      out[0] = measure::sampled_gradient_square(
+                   loss, in_a_row(monitored_.size(), static_cast<std::size_t>(loss.chunk)),
+                   record_.fisher_draws, monitor_seed(seed_) + static_cast<std::uint64_t>(state_->update))[0]
+                   .value;
+      break;
+    }
     case O::lambda_max:
       out[0] = eigenpairs().values[0];
       break;

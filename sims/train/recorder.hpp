@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <optional>
 #include <span>
 #include <vector>
@@ -11,6 +12,12 @@
 #include "soret/measure/trace_bound.hpp"
 
 namespace soret::sims {
+
+/// What a run knows of its steps so far.
+struct StepRecord {
+  double update_norm = 0, gradient_norm = 0, penalty = 0;  ///< of the last update
+  std::array<double, std::size(kPhases)> seconds = {};     ///< so far, by phase
+};
 
 /// Looks at a run without touching it: evaluation by running statistics, gradients of the batches of the
 /// epoch to come, curvature. What several observables need is computed once.
@@ -26,7 +33,8 @@ class Recorder {
            std::vector<float> start);
 
   /// Forgets what was computed at other parameters.
-  void look_at(const training::TrainingState& state, const training::Trainer& trainer, double update_norm);
+  void look_at(const training::TrainingState& state, const training::Trainer& trainer,
+               const StepRecord& last);
 
   /// Numbers of an observable per record.
   std::size_t extent(TrainObservable observable) const;
@@ -47,6 +55,9 @@ class Recorder {
   const measure::BatchGradientMoments& batch_moments();
   const std::vector<std::vector<std::uint32_t>>& epoch_batches();
   const measure::SampleGradients& samples();
+  /// Fresh micro-batches of augmented training samples, one behind the other.
+  measure::LossAt<float> monitored();
+  const measure::BatchGradientMoments& monitored_moments();
   const std::vector<double>& fisher();
   const measure::SymmetricOperator& hessian();
   const measure::Eigenpairs& eigenpairs();
@@ -59,19 +70,23 @@ class Recorder {
   std::uint64_t seed_;
   std::vector<float> start_;
   training::Sampler sampler_;
+  training::Sampler monitor_sampler_;
   std::vector<network::Pass<float>> passes_;  ///< [thread]
-  data::Batch<float> all_, measured_;         ///< made when first asked for
-  training::LabelTargets all_targets_, measured_targets_;
+  data::Batch<float> all_, measured_;  ///< made when first asked for
+  data::Batch<float> monitored_;       ///< of this place
+  training::LabelTargets all_targets_, measured_targets_, monitored_targets_;
   std::vector<float> second_moments_;
 
   const training::TrainingState* state_ = nullptr;
   const training::Optimizer* optimizer_ = nullptr;
-  double learning_rate_ = 0, update_norm_ = 0;
+  double learning_rate_ = 0;
+  StepRecord last_;
   std::optional<std::vector<Scores>> train_;
   std::optional<Scores> validation_, test_;
   std::optional<std::vector<std::vector<std::uint32_t>>> batches_;
   std::optional<measure::BatchGradients> batch_gradients_;
   std::optional<measure::SampleGradients> samples_;
+  std::optional<measure::BatchGradientMoments> monitored_moments_;
   std::optional<std::vector<double>> fisher_;
   std::optional<measure::LossAt<float>> curved_loss_;
   std::optional<measure::SymmetricOperator> hessian_;

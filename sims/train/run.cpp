@@ -27,7 +27,7 @@ struct Selection {
 /// All that a run goes on from.
 struct RunState {
   training::TrainingState training;
-  double update_norm = 0;
+  StepRecord last;
   Selection selection;
   std::vector<double> values;  ///< recorded so far, 0 elsewhere
   double seconds = 0;          ///< spent so far
@@ -69,7 +69,10 @@ class Run {
     auto saved = Clock::now();
     constexpr std::int64_t kTellEvery = 16;
     for (std::int64_t done = 1;; ++done) {
-      if (!record_due(*trainer)) return diverged();
+      const auto recording = Clock::now();
+      const bool finite = record_due(*trainer);
+      state_.last.seconds.back() += seconds_since(recording);
+      if (!finite) return diverged();
       const bool ends = state_.training.update >= problem_.updates || stops_early(*trainer);
       if (ends) break;
       if (stop_) interrupt();
@@ -78,12 +81,13 @@ class Run {
         saved = Clock::now();
       }
       if (measures_updates_) before = state_.training.parameters;
-      const double loss = trainer->step().loss;
+      const training::Step step = trainer->step(measures_gradients_);
+      remember(step);
       if (measures_updates_)
-        state_.update_norm =
+        state_.last.update_norm =
             measure::update_norms<float>(before, state_.training.parameters, problem_.parts)[0];
       if (done % kTellEvery == 0) progress(kTellEvery);
-      if (!std::isfinite(loss)) return diverged();
+      if (!std::isfinite(step.loss)) return diverged();
     }
     finish(*trainer);
     return {std::move(state_.values), -1};
@@ -102,9 +106,19 @@ class Run {
       offsets_.push_back(cells_);
       cells_ += recorder_->extent(o) * (group.steps ? group.steps->size() : 1);
       measures_updates_ = measures_updates_ || o == O::update_norm;
+      measures_gradients_ = measures_gradients_ || o == O::step_gradient_norm;
       selects_ = selects_ || o > O::stopped_at;
     }
     state_.values.assign(cells_, 0.0);
+  }
+
+  void remember(const training::Step& step) {
+    StepRecord& last = state_.last;
+    last.gradient_norm = step.gradient_norm;
+    last.penalty = step.penalty;
+    const double spent[] = {step.loading_seconds, step.gradient_seconds - step.penalty_seconds,
+                            step.penalty_seconds, step.update_seconds};
+    for (std::size_t k = 0; k < std::size(spent); ++k) last.seconds[k] += spent[k];
   }
 
   std::int64_t update_of(std::int64_t step) const {
@@ -127,7 +141,7 @@ class Run {
   }
 
   void look(const training::Trainer& trainer) {
-    if (!looked_) recorder_->look_at(state_.training, trainer, state_.update_norm);
+    if (!looked_) recorder_->look_at(state_.training, trainer, state_.last);
     looked_ = true;
   }
 
@@ -243,7 +257,9 @@ class Run {
                      {"parameters", static_cast<std::int64_t>(t.parameters.size())},
                      {"update", t.update},
                      {"optimizer_updates", t.optimizer.updates},
-                     {"update_norm", state_.update_norm},
+                     {"update_norm", state_.last.update_norm},
+                     {"gradient_norm", state_.last.gradient_norm},
+                     {"penalty", state_.last.penalty},
                      {"seconds", state_.seconds + seconds_since(start_)},
                      {"ended", std::int64_t{state_.ended}},
                      {"selected_step", state_.selection.step},
@@ -257,6 +273,7 @@ class Run {
     };
     if (!t.optimizer.memory.empty()) put("optimizer_memory", t.optimizer.memory);
     put("recorded", state_.values);
+    put("wall_seconds", std::vector<double>(state_.last.seconds.begin(), state_.last.seconds.end()));
     if (state_.selection.step >= 0) {
       put("selected_parameters", state_.selection.parameters);
       if (!state_.selection.statistics.empty()) put("selected_state", state_.selection.statistics);
@@ -292,7 +309,10 @@ class Run {
     t.optimizer.updates = integer_attribute(from, "optimizer_updates");
     const store::Variable* memory = from.find("optimizer_memory");
     t.optimizer.memory = memory ? memory->singles() : std::vector<float>();
-    state_.update_norm = real_attribute(from, "update_norm");
+    state_.last.update_norm = real_attribute(from, "update_norm");
+    state_.last.gradient_norm = real_attribute(from, "gradient_norm");
+    state_.last.penalty = real_attribute(from, "penalty");
+    std::ranges::copy(from.at("wall_seconds").reals(), state_.last.seconds.begin());
     state_.seconds = real_attribute(from, "seconds");
     state_.ended = integer_attribute(from, "ended") != 0;
     state_.selection.step = integer_attribute(from, "selected_step");
@@ -320,7 +340,7 @@ class Run {
   std::vector<Group> groups_;  ///< step, gradient_step, curvature_step, once
   std::vector<std::size_t> offsets_;
   std::size_t cells_ = 0;
-  bool measures_updates_ = false, selects_ = false;
+  bool measures_updates_ = false, measures_gradients_ = false, selects_ = false;
   bool looked_ = false;  ///< the recorder is at the state's parameters
   std::optional<Recorder::Scores> selected_test_;
 };

@@ -82,6 +82,11 @@ class TrainExperiment : public Experiment {
     if (record_.wants(O::spectral_density))
       coordinates_.push_back(
           {.name = "curvature", .long_name = "curvature", .values = record_.density_places});
+    if (record_.wants(O::wall_seconds_phase))
+      coordinates_.push_back({.name = "phase",
+                              .long_name = "what the time was spent on",
+                              .values = {},
+                              .labels = {std::begin(kPhases), std::end(kPhases)}});
     derived_ = derived_of(record_);
     if (!derived_.empty())
       coordinates_.push_back(
@@ -188,6 +193,7 @@ class TrainExperiment : public Experiment {
     if (std::ranges::count(kOverLayers, o) > 0) return records * (problems_[0].parts.size() - 1);
     if (o == O::eigenvalues) return records * static_cast<std::size_t>(record_.eigenvalues);
     if (o == O::spectral_density) return records * record_.density_places.size();
+    if (o == O::wall_seconds_phase) return records * std::size(kPhases);
     return records;
   }
 

@@ -58,6 +58,7 @@ struct Case {
                                                       : 1;
     if (o == O::eigenvalues) return records * static_cast<std::size_t>(record.eigenvalues);
     if (o == O::spectral_density) return records * record.density_places.size();
+    if (o == O::wall_seconds_phase) return records * std::size(kPhases);
     const bool layers = o == O::parameter_norm_layer || o == O::gradient_variance_layer ||
                         o == O::fisher_trace_layer || o == O::lambda_max_layer || o == O::hessian_trace_layer;
     return records * (layers ? problem.parts.size() - 1 : 1);

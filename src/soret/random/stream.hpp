@@ -59,6 +59,11 @@ struct Stream {
                                    trajectory, static_cast<std::uint32_t>(purpose)},
         key());
   }
+  /// The stream's first 64 bits, as the seed of streams of their own.
+  SORET_HD std::uint64_t derived_seed() const {
+    const auto first = block(0);
+    return static_cast<std::uint64_t>(first.y) << 32 | first.x;
+  }
 };
 
 }  // namespace soret

@@ -42,6 +42,17 @@ class Stopwatch {
 
 }  // namespace
 
+void require_divisible(int chunk, int micro_batch) {
+  if (chunk % micro_batch == 0 || micro_batch % chunk == 0) return;
+  int below = std::min(chunk, micro_batch);
+  while (micro_batch % below != 0) --below;
+  const int whole = std::max(1, chunk / micro_batch) * micro_batch;
+  throw ConfigError(fmt::format(
+      "chunks of {} samples and micro-batches of {}: one must divide the other; take chunks of {} or {}",
+      chunk, micro_batch, chunk > micro_batch ? whole : below,
+      chunk > micro_batch ? whole + micro_batch : micro_batch));
+}
+
 template <class T>
 BatchGradient<T>::BatchGradient(const Network<T>& network, HeadKind head, int chunk, int micro_batch)
     : network_(network),
@@ -49,12 +60,7 @@ BatchGradient<T>::BatchGradient(const Network<T>& network, HeadKind head, int ch
       chunk_(chunk),
       micro_batch_(micro_batch > 0 ? micro_batch : chunk),
       outputs_(network.output().size()) {
-  if (chunk_ > micro_batch_ && chunk_ % micro_batch_ != 0) {
-    throw ConfigError(fmt::format(
-        "a chunk of {} samples holds no whole number of micro-batches of {}: take a chunk of {} or {}",
-        chunk_, micro_batch_, chunk_ / micro_batch_ * micro_batch_,
-        (chunk_ / micro_batch_ + 1) * micro_batch_));
-  }
+  require_divisible(chunk_, micro_batch_);
 }
 
 template <class T>

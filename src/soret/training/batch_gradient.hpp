@@ -32,6 +32,10 @@ struct PenaltyTerm {
                                         ///< ceil(C/4) times the number of the micro-batch in the run on
 };
 
+/// Throws ConfigError, naming the nearest sizes that do, unless one of chunk and micro-batch divides the
+/// other.
+void require_divisible(int chunk, int micro_batch);
+
 /// Gradients of batches. A batch is cut in three ways that do not need each other:
 ///   chunks          what is computed in one pass: memory
 ///   micro-batches   what a penalty is of, or a norm is asked for
@@ -45,8 +49,7 @@ struct PenaltyTerm {
 template <class T>
 class BatchGradient {
  public:
-  /// micro_batch 0: the chunk. The network must outlive this. Throws ConfigError if the chunk is larger than
-  /// the micro-batch and no multiple of it.
+  /// micro_batch 0: the chunk. The network must outlive this. Throws ConfigError as require_divisible().
   BatchGradient(const network::Network<T>& network, network::HeadKind head, int chunk, int micro_batch = 0);
 
   int micro_batches(int n) const { return (n + micro_batch_ - 1) / micro_batch_; }

@@ -16,11 +16,6 @@ using network::Targets;
 
 namespace {
 
-std::uint64_t seed_of(const Stream& stream) {
-  const auto block = stream.block(0);
-  return static_cast<std::uint64_t>(block.y) << 32 | block.x;
-}
-
 double seconds_since(std::chrono::steady_clock::time_point& then) {
   const auto now = std::chrono::steady_clock::now();
   return std::chrono::duration<double>(now - std::exchange(then, now)).count();
@@ -29,7 +24,7 @@ double seconds_since(std::chrono::steady_clock::time_point& then) {
 }  // namespace
 
 std::uint64_t run_seed(std::uint64_t seed, std::uint32_t trajectory) {
-  return seed_of({seed, Purpose::run_seed, trajectory});
+  return Stream{seed, Purpose::run_seed, trajectory}.derived_seed();
 }
 
 Targets<float> LabelTargets::operator()(network::HeadKind head, int classes,
@@ -49,7 +44,7 @@ Trainer::Trainer(const network::Network<float>& network, network::HeadKind head,
       state_(state),
       sampler_(recipe.sampling, train.size(), recipe.batch_size, recipe.seed),
       batch_gradient_(network, head, chunk, static_cast<int>(recipe.micro_batch_size)),
-      penalty_seed_(seed_of({recipe.seed, Purpose::penalty, 0})),
+      penalty_seed_(Stream{recipe.seed, Purpose::penalty, 0}.derived_seed()),
       gradient_(network.parameter_count()),
       micro_gradient_(recipe.grafting.kind == GraftingKind::iterative ? gradient_.size() : 0),
       loader_(
