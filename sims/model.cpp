@@ -10,26 +10,41 @@
 namespace soret::sims {
 namespace {
 
-const std::vector<std::string> kKinds = {"mlp", "convolutional", "f2", "c1", "resnet18"};
+const std::vector<std::string> kKinds = {"mlp", "convolutional", "f2", "c1", "resnet18", "vgg11", "vgg16"};
 const std::vector<std::string> kActivations = {"relu", "tanh", "sigmoid", "softplus", "gelu"};
 const std::vector<std::string> kHeads = {"softmax", "logistic", "squared"};
+const std::vector<std::string> kVggHeads = {"compact", "imagenet"};
 const std::vector<std::string> kStarts(std::begin(network::kInitialisations),
                                        std::end(network::kInitialisations));
 
-/// "512-256-64"
-std::vector<int> widths_of(const std::string& text) {
-  std::vector<int> widths;
-  std::string_view rest = text;
-  while (!rest.empty()) {
+/// "512-256-64"; throws ConfigError, saying what is `wanted` of the key, for anything else.
+std::vector<int> sizes_of(const char* key, const std::string& text, const char* wanted) {
+  constexpr std::int64_t kMost = 1'000'000;
+  std::vector<int> sizes;
+  for (std::string_view rest = text;;) {
     const auto end = rest.find('-');
-    const auto width = parse_integer(rest.substr(0, end));
-    if (!width || *width < 1 || *width > 1'000'000)
-      throw ConfigError(fmt::format(
-          "network.hidden = {}: write the widths of the hidden layers as 512-256-64, or none", text));
-    widths.push_back(static_cast<int>(*width));
-    rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
+    const auto size = parse_integer(rest.substr(0, end));
+    if (!size || *size < 1 || *size > kMost)
+      throw ConfigError(fmt::format("{} = {}: write {}", key, text, wanted));
+    sizes.push_back(static_cast<int>(*size));
+    if (end == std::string_view::npos) return sizes;
+    rest.remove_prefix(end + 1);
   }
-  return widths;
+}
+
+std::vector<int> stages_of(Model::Kind kind, const std::string& text) {
+  if (text != "standard")
+    return sizes_of("network.stages", text, "the sizes of the stages as 2-2-2-2, or standard");
+  switch (kind) {
+    case Model::Kind::resnet18:
+      return {2, 2, 2, 2};
+    case Model::Kind::vgg11:
+      return {1, 1, 2, 2, 2};
+    case Model::Kind::vgg16:
+      return {2, 2, 3, 3, 3};
+    default:
+      return {};
+  }
 }
 
 }  // namespace
@@ -38,14 +53,22 @@ std::vector<Option> model_options() {
   return {
       text("network.kind", "mlp", kKinds,
            "mlp: dense layers; convolutional: 5 x 5 convolutions, then a dense layer (seed 002 Fig. 2); f2, "
-           "c1: of seed 003; resnet18: for small images"),
+           "c1: of seed 003; resnet18: for small images; vgg11: without batch normalisation, vgg16: with"),
       text("network.hidden", "512-256-128-64", {},
            "widths of mlp's hidden layers, the first behind the inputs; none: no hidden layer (our choice)"),
       text("network.activation", "relu", kActivations, "of mlp and convolutional"),
       integer("network.layers", "6", 2, "layers with weights of convolutional", 100),
       integer("network.channels", "10", 1, "of convolutional"),
       integer("network.padding", "2", 0, "of convolutional; 2 keeps the size (our choice)", 2),
-      integer("network.width", "64", 1, "channels of resnet18's first stage"),
+      text("network.stages", "standard", {},
+           "depth: blocks of each stage of resnet18 (standard: 2-2-2-2), convolutions of each stage of vgg11 "
+           "(1-1-2-2-2) and vgg16 (2-2-3-3-3)"),
+      integer("network.width", "64", 1,
+              "channels of the first stage of resnet18, vgg11 and vgg16; all other widths are in proportion"),
+      text("network.vgg_head", "compact", kVggHeads,
+           "dense layers of vgg11 and vgg16. compact: 8 width, 8 width, classes (512-512-10 in full; our "
+           "choice for vgg16); imagenet: averages of 7 x 7, 64 width, 64 width, classes, with dropout of a "
+           "half"),
       integer("network.batch_norm_group", "0", 0,
               "consecutive samples of a chunk that are normalised together; 0: all of the chunk"),
       text("network.loss", "softmax", kHeads,
@@ -61,12 +84,15 @@ std::vector<Option> model_options() {
 Model model_of(const Settings& s) {
   Model m;
   m.kind = choice<Model::Kind>(kKinds, s.text("network.kind"));
-  if (const auto& hidden = s.text("network.hidden"); hidden != "none") m.hidden = widths_of(hidden);
+  if (const auto& hidden = s.text("network.hidden"); hidden != "none")
+    m.hidden = sizes_of("network.hidden", hidden, "the widths of the hidden layers as 512-256-64, or none");
   m.activation = choice<network::ActivationKind>(kActivations, s.text("network.activation"));
   m.layers = static_cast<int>(s.integer("network.layers"));
   m.channels = static_cast<int>(s.integer("network.channels"));
   m.padding = static_cast<int>(s.integer("network.padding"));
+  m.stages = stages_of(m.kind, s.text("network.stages"));
   m.width = static_cast<int>(s.integer("network.width"));
+  m.vgg_head = choice<network::VggHead>(kVggHeads, s.text("network.vgg_head"));
   m.batch_norm_group = static_cast<int>(s.integer("network.batch_norm_group"));
   m.head = choice<network::HeadKind>(kHeads, s.text("network.loss"));
   m.initialisation = choice<network::Initialisation>(kStarts, s.text("network.initialisation"));
@@ -93,7 +119,15 @@ network::Network<T> make_network(const Model& m, const network::Shape& input, in
     case Model::Kind::c1:
       return network::c1<T>(input, outputs, m.batch_norm_group);
     case Model::Kind::resnet18:
-      return network::resnet18<T>(input, outputs, m.width, m.batch_norm_group);
+      return network::resnet<T>(input, outputs, m.width, m.stages, m.batch_norm_group);
+    case Model::Kind::vgg11:
+    case Model::Kind::vgg16:
+      return network::vgg<T>(input, outputs,
+                             {.convolutions = m.stages,
+                              .width = m.width,
+                              .batch_norm = m.has_batch_norm(),
+                              .batch_norm_group = m.batch_norm_group,
+                              .head = m.vgg_head});
   }
   throw ConfigError("unknown network.kind");
 }

@@ -12,18 +12,22 @@
 namespace soret::sims {
 
 struct Model {
-  enum class Kind { mlp, convolutional, f2, c1, resnet18 };
+  enum class Kind { mlp, convolutional, f2, c1, resnet18, vgg11, vgg16 };
   Kind kind = Kind::mlp;
   std::vector<int> hidden;  ///< widths of mlp
   network::ActivationKind activation = network::ActivationKind::relu;
   int layers = 6, channels = 10, padding = 2;  ///< of convolutional
-  int width = 64;                              ///< of resnet18
+  std::vector<int> stages;                     ///< of resnet18, vgg11, vgg16: blocks or convolutions of each
+  int width = 64;                              ///< of the same: channels of the first stage
+  network::VggHead vgg_head = network::VggHead::compact;
   int batch_norm_group = 0;
   network::HeadKind head = network::HeadKind::softmax;
   network::Initialisation initialisation = network::Initialisation::he_normal;
   std::string start;  ///< a checkpoint to begin from; empty: by initialisation
 
-  bool has_batch_norm() const { return kind != Kind::mlp && kind != Kind::convolutional; }
+  bool has_batch_norm() const {
+    return kind != Kind::mlp && kind != Kind::convolutional && kind != Kind::vgg11;
+  }
 };
 
 std::vector<Option> model_options();

@@ -12,6 +12,7 @@ deviation of every parameter's part. Needs torch, h5py.
 import argparse
 import configparser
 import json
+import re
 
 import h5py
 import torch
@@ -57,8 +58,13 @@ class Model:
             mean, variance = self.state[name + ".running_mean"], self.state[name + ".running_variance"]
         return w[name + ".scale"] * (x - mean) / torch.sqrt(variance + 1e-5) + w[name + ".shift"]
 
-    def pool(self, x):
-        return F.max_pool2d(x.permute(0, 3, 1, 2), 3, 2, 1).permute(0, 2, 3, 1)
+    def pool(self, x, window=3, pad=1):
+        return F.max_pool2d(x.permute(0, 3, 1, 2), window, 2, pad).permute(0, 2, 3, 1)
+
+    def count(self, pattern):
+        """Largest number that stands in a parameter's name where the pattern has it."""
+        found = (re.match(pattern, n) for n in self.names)
+        return max((int(m.group(1)) for m in found if m), default=0)
 
     def __call__(self, w, x):
         network = self.settings["network"]
@@ -85,14 +91,26 @@ class Model:
         if self.kind == "resnet18":
             unit = lambda name, x, stride, pad: self.norm(w, name + ".norm", self.conv(w, name + ".conv", x, stride, pad))
             x = F.relu(unit("stem", x, 1, 1))
-            for stage in range(1, 5):
-                for block in (1, 2):
+            for stage in range(1, self.count(r"stage(\d+)") + 1):
+                for block in range(1, self.count(rf"stage{stage}\.block(\d+)") + 1):
                     name = f"stage{stage}.block{block}"
                     stride = 2 if stage > 1 and block == 1 else 1
                     shortcut = unit(name + ".shortcut", x, stride, 0) if name + ".shortcut.conv.weight" in w else x
                     y = F.relu(unit(name + ".1", x, stride, 1))
                     x = F.relu(unit(name + ".2", y, 1, 1) + shortcut)
             return self.dense(w, "dense", x.mean((1, 2)))
+        if self.kind in ("vgg11", "vgg16"):
+            for stage in range(1, self.count(r"stage(\d+)") + 1):
+                for k in range(1, self.count(rf"stage{stage}\.conv(\d+)") + 1):
+                    x = self.conv(w, f"stage{stage}.conv{k}", x, 1, 1)
+                    norm = f"stage{stage}.norm{k}"
+                    x = F.relu(self.norm(w, norm, x) if norm + ".scale" in w else x)
+                x = self.pool(x, 2, 0)
+            if network["vgg_head"] == "imagenet":
+                x = F.adaptive_avg_pool2d(x.permute(0, 3, 1, 2), 7).permute(0, 2, 3, 1)
+            for k in (1, 2):
+                x = F.relu(self.dense(w, f"dense{k}", x))
+            return self.dense(w, "dense3", x)
         raise SystemExit(f"no twin of network.kind = {self.kind}")
 
     def loss(self, w, x, labels):

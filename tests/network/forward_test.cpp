@@ -89,6 +89,22 @@ TEST(Pooling, TakesTheLargestOrTheMeanOfWhatLiesInside) {
   EXPECT_THROW(Pooling<double>({3, 3, 1}, PoolingKind::max, 2, 1, 2), ConfigError);
 }
 
+// Windows of size ceil to floor, worked out by hand, as PyTorch's adaptive pooling has them; to more places
+// than there are the values are repeated.
+TEST(Pooling, AdaptsItsWindows) {
+  const auto adaptive = [](const Shape& input, PoolingKind kind, int h, int w) {
+    return Pooling<double>::adaptive(input, kind, h, w);
+  };
+  constexpr auto kMean = PoolingKind::average;
+  const std::vector<double> row = {1, 2, 4, 9, 15};
+  EXPECT_THAT(run(adaptive({1, 5, 1}, kMean, 1, 3), 1, row), ElementsAre(1.5, 5, 12));
+  EXPECT_THAT(run(adaptive({1, 5, 1}, PoolingKind::max, 1, 2), 1, row), ElementsAre(4, 15));
+  EXPECT_THAT(run(adaptive({5, 1, 1}, kMean, 5, 1), 1, row), ::testing::ElementsAreArray(row));
+  EXPECT_THAT(run(adaptive({1, 2, 1}, kMean, 1, 3), 1, {3, 5}), ElementsAre(3, 4, 5));
+  EXPECT_THAT(run(adaptive({1, 1, 2}, kMean, 2, 2), 1, {3, 5}), ElementsAre(3, 5, 3, 5, 3, 5, 3, 5));
+  EXPECT_THROW(adaptive({2, 2, 1}, kMean, 0, 1), ConfigError);
+}
+
 TEST(Pooling, SendsGradientsOfTiesToTheFirst) {
   const Pooling<double> layer({2, 2, 1}, PoolingKind::max, 2, 2);
   const std::vector<double> x = {3, 3, 3, 3};

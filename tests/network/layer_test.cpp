@@ -94,6 +94,16 @@ Network<T> pooling() {
   s.template add<Pooling<T>>(K, WINDOW, STRIDE, PAD).template add<Convolution<T>>(4, 2, 1, 0, true);
   return std::move(s.template add<Activation<T>>(ActivationKind::tanh).pool_all(K).network);
 }
+/// To more places than there are in one direction, and to windows that overlap in the other.
+template <class T, PoolingKind K>
+Network<T> adaptive_pooling() {
+  Stack<T> s{Network<T>({2, 7, 2})};
+  s.template add<Convolution<T>>(3, 3, 1, 1, true).template add<Activation<T>>(ActivationKind::tanh);
+  const int from = s.network.last();
+  s.network.add("adaptive",
+                std::make_unique<Pooling<T>>(Pooling<T>::adaptive(s.network.shape(from), K, 5, 3)), from);
+  return std::move(s.template add<Dense<T>>(3, true).network);
+}
 template <class T>
 Network<T> dropout() {
   Stack<T> s{Network<T>({1, 1, 9})};
@@ -353,6 +363,10 @@ INSTANTIATE_TEST_SUITE_P(
              pooling<float, kMax, 3, 2, 1>),
         make("average_pool", 3, HeadKind::softmax, pooling<double, kMean, 3, 2, 1>,
              pooling<float, kMean, 3, 2, 1>),
+        make("adaptive_max_pool", 3, HeadKind::softmax, adaptive_pooling<double, kMax>,
+             adaptive_pooling<float, kMax>),
+        make("adaptive_average_pool", 3, HeadKind::softmax, adaptive_pooling<double, kMean>,
+             adaptive_pooling<float, kMean>),
         make("dropout", 4, HeadKind::softmax, dropout<double>, dropout<float>),
         make("residual", 2, HeadKind::softmax, residual<double>, residual<float>),
         make("many_readers", 4, HeadKind::softmax, many_readers<double>, many_readers<float>),

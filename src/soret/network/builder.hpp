@@ -34,9 +34,13 @@ class Builder {
   Builder& pooling(const std::string& name, PoolingKind kind, int window, int stride, int pad = 0) {
     return append<Pooling<T>>(name, kind, window, stride, pad);
   }
+  Builder& adaptive_pooling(const std::string& name, PoolingKind kind, int h, int w) {
+    return place(name, [&] {
+      return std::make_unique<Pooling<T>>(Pooling<T>::adaptive(network_.shape(at), kind, h, w));
+    });
+  }
   Builder& global_pooling(const std::string& name, PoolingKind kind) {
-    return place(name,
-                 [&] { return std::make_unique<Pooling<T>>(Pooling<T>::global(network_.shape(at), kind)); });
+    return adaptive_pooling(name, kind, 1, 1);
   }
   Builder& dropout(const std::string& name, double rate) {
     return append<Dropout<T>>(name, rate, dropouts_++);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <span>
+#include <vector>
 
 #include "soret/network/activation.hpp"
 #include "soret/network/network.hpp"
@@ -31,9 +32,38 @@ Network<T> f2(const Shape& input, int outputs, int batch_norm_group);
 template <class T>
 Network<T> c1(const Shape& input, int outputs, int batch_norm_group);
 
-/// ResNet-18 for small images (He et al. 2016; stem of 3 x 3 without pooling): four stages of two blocks, of
-/// width, 2, 4 and 8 times width channels. batch_norm_group 0: the whole pass.
+/// A residual network for small images (He et al. 2016; stem of 3 x 3 without pooling) of blocks of two
+/// convolutions: blocks[i] of them in stage i, of width 2^i channels; every stage but the first halves the
+/// image. {2, 2, 2, 2} is ResNet-18, {3, 4, 6, 3} ResNet-34. batch_norm_group 0: the whole pass. Throws
+/// ConfigError for no stage, more than kMostStages, and a stage without a block.
+template <class T>
+Network<T> resnet(const Shape& input, int outputs, int width, std::span<const int> blocks,
+                  int batch_norm_group);
 template <class T>
 Network<T> resnet18(const Shape& input, int outputs, int width, int batch_norm_group);
+inline constexpr int kMostStages = 8;
+
+/// What follows the convolutions of vgg().
+enum class VggHead {
+  compact,   ///< dense 8 width, relu, dense 8 width, relu, dense outputs: 512-512-outputs in full
+  imagenet,  ///< average pooling to 7 x 7 (a 1 x 1 map is repeated), then as compact, but 64 width units
+             ///< (4096 in full) and dropout of a half behind each relu
+};
+
+/// The networks of Simonyan and Zisserman (2015): convolutions[i] convolutions of 3 x 3 in stage i, of
+/// min(2^i, 8) width channels, each with relu; max-pooling of 2 x 2 behind every stage. {1, 1, 2, 2, 2} and
+/// width 64 is VGG-11, {2, 2, 3, 3, 3} VGG-16. With batch normalisation, between convolution and relu, the
+/// convolutions have no bias, which it would take away again.
+struct Vgg {
+  std::vector<int> convolutions = {1, 1, 2, 2, 2};
+  int width = 64;
+  bool batch_norm = false;
+  int batch_norm_group = 0;
+  VggHead head = VggHead::compact;
+};
+/// Throws ConfigError for stages as resnet() does, and, naming the most that there can be, for more than the
+/// image can be halved.
+template <class T>
+Network<T> vgg(const Shape& input, int outputs, const Vgg& options);
 
 }  // namespace soret::network

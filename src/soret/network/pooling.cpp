@@ -10,45 +10,53 @@
 namespace soret::network {
 
 template <class T>
-Pooling<T>::Pooling(const Shape& input, PoolingKind kind, int window_h, int window_w, int stride, int pad)
-    : in_(input), kind_(kind), window_h_(window_h), window_w_(window_w), stride_(stride), pad_(pad) {
-  if (window_h < 1 || window_w < 1 || stride < 1 || pad < 0) {
+Pooling<T>::Pooling(const Shape& input, PoolingKind kind, int window, int stride, int pad)
+    : in_(input), kind_(kind), window_(window), stride_(stride), pad_(pad) {
+  if (window < 1 || stride < 1 || pad < 0) {
     throw ConfigError(
         fmt::format("a pooling window of {} x {} with stride {} and padding {}: window and stride must be "
                     "at least 1, padding at least 0",
-                    window_h, window_w, stride, pad));
+                    window, window, stride, pad));
   }
-  if (window_h > input.h + 2 * pad || window_w > input.w + 2 * pad) {
+  if (window > std::min(input.h, input.w) + 2 * pad) {
     throw ConfigError(fmt::format("a pooling window of {} x {} is larger than its input {} with padding {}",
-                                  window_h, window_w, text(input), pad));
+                                  window, window, text(input), pad));
   }
-  if (pad >= std::min(window_h, window_w))
+  if (pad >= window)
     throw ConfigError(fmt::format("padding {} of a pooling window of {} x {} must be smaller than it", pad,
-                                  window_h, window_w));
-  out_ = {(input.h + 2 * pad - window_h) / stride + 1, (input.w + 2 * pad - window_w) / stride + 1, input.c};
+                                  window, window));
+  out_ = {(input.h + 2 * pad - window) / stride + 1, (input.w + 2 * pad - window) / stride + 1, input.c};
 }
 
 template <class T>
-Pooling<T>::Pooling(const Shape& input, PoolingKind kind, int window, int stride, int pad)
-    : Pooling(input, kind, window, window, stride, pad) {}
+Pooling<T>::Pooling(const Shape& input, PoolingKind kind, const Shape& output)
+    : in_(input), out_(output), kind_(kind) {}
 
 template <class T>
-Pooling<T> Pooling<T>::global(const Shape& input, PoolingKind kind) {
-  return Pooling(input, kind, input.h, input.w, 1, 0);
+Pooling<T> Pooling<T>::adaptive(const Shape& input, PoolingKind kind, int h, int w) {
+  if (h < 1 || w < 1) throw ConfigError(fmt::format("pooling to {} x {}: sizes must be at least 1", h, w));
+  return Pooling(input, kind, {h, w, input.c});
 }
 
 template <class T>
 typename Pooling<T>::Window Pooling<T>::window(int i, int j) const {
+  if (window_ == 0) {
+    const auto share = [](int place, int size, int parts) { return place * size / parts; };
+    const auto end = [](int place, int size, int parts) { return ((place + 1) * size + parts - 1) / parts; };
+    return {share(i, in_.h, out_.h), end(i, in_.h, out_.h), share(j, in_.w, out_.w), end(j, in_.w, out_.w)};
+  }
   const int top = i * stride_ - pad_;
   const int left = j * stride_ - pad_;
-  return {std::max(top, 0), std::min(top + window_h_, in_.h), std::max(left, 0),
-          std::min(left + window_w_, in_.w)};
+  return {std::max(top, 0), std::min(top + window_, in_.h), std::max(left, 0),
+          std::min(left + window_, in_.w)};
 }
 
 template <class T>
 template <class F>
 void Pooling<T>::each_window(int n, F f) const {
-  const double work = static_cast<double>(out_.size()) * window_h_ * window_w_;
+  const Window corner = window(0, 0);
+  const double work =
+      static_cast<double>(out_.size()) * (corner.bottom - corner.top) * (corner.right - corner.left);
   each_run(static_cast<std::size_t>(n), work, [&](std::size_t first, std::size_t last) {
     for (std::size_t s = first; s < last; ++s) {
       std::size_t at = s * out_.size();

@@ -14,8 +14,12 @@ class Pooling final : public Layer<T> {
   /// Throws ConfigError if the window is larger than the padded input, or if padding alone could fill a
   /// window.
   Pooling(const Shape& input, PoolingKind kind, int window, int stride, int pad = 0);
+  /// h x w windows that share out the image, whatever its size: in each direction window i of n reaches from
+  /// floor(i size / n) to ceil((i + 1) size / n), so they overlap where n does not divide the size, and
+  /// repeat values where the image is smaller. Throws ConfigError unless h and w are at least 1.
+  static Pooling adaptive(const Shape& input, PoolingKind kind, int h, int w);
   /// One window of the whole image.
-  static Pooling global(const Shape& input, PoolingKind kind);
+  static Pooling global(const Shape& input, PoolingKind kind) { return adaptive(input, kind, 1, 1); }
 
   const Shape& input() const override { return in_; }
   const Shape& output() const override { return out_; }
@@ -28,7 +32,7 @@ class Pooling final : public Layer<T> {
                         const Gradients<T>& gt) const override;
 
  private:
-  Pooling(const Shape& input, PoolingKind kind, int window_h, int window_w, int stride, int pad);
+  Pooling(const Shape& input, PoolingKind kind, const Shape& output);
   struct Window {
     int top, bottom, left, right;
   };
@@ -45,7 +49,7 @@ class Pooling final : public Layer<T> {
 
   Shape in_, out_;
   PoolingKind kind_;
-  int window_h_, window_w_, stride_, pad_;
+  int window_ = 0, stride_ = 0, pad_ = 0;  ///< window 0: adaptive
 };
 
 }  // namespace soret::network
