@@ -21,7 +21,7 @@ constexpr Usage kUsage{
     .about =
         "Loss, gradient and a Hessian-vector product of a trained network on given samples, with the "
         "samples\n"
-        "themselves: all that it takes to check them with any other framework (docs/checkpoints.md).\n"
+        "themselves: all that it takes to check them with any other framework (docs/train.md).\n"
         "The Hessian is multiplied by the gradient unless --direction says otherwise. No dropout.",
     .examples =
         "  soret run configs/report001/fig01_04.cfg --set checkpoint.keep=final -o report.h5\n"

@@ -8,6 +8,7 @@
 
 #include "soret/store/result_file.hpp"
 #include "tests/cli/command.hpp"
+#include "tests/same_data.hpp"
 
 namespace soret::test {
 namespace {
@@ -371,6 +372,38 @@ TEST(Configs, EveryConfigRunsWithItsSmokeProfile) {
     EXPECT_GT(outcome.json()["trajectories"], 0) << entry.path();
   }
   EXPECT_GT(configs, 0u);
+}
+
+// From a config to scores, the same on one thread and on three.
+TEST(Configs, EveryModelOfImagesTrains) {
+  const TemporaryFolder folder;
+  write_small_cifar10(folder.path());
+  folder.write("models.cfg", R"(simulation = train
+[network]
+kind = c1 resnet18 vgg11 vgg16
+width = 2
+vgg_head = compact imagenet
+[data]
+kind = cifar10
+training_samples = 25
+test_samples = 10
+[sgd]
+learning_rate = 0.01
+batch_size = 5
+epochs = 2
+[record]
+observables = train_loss test_error
+)");
+  const auto run = [&](const char* output, const char* threads) {
+    const Outcome outcome =
+        soret({"run", "models.cfg", "-o", output, "--threads", threads, "--json"},
+              {.folder = folder.path(), .environment = {{"SORET_DATA", folder.path().string()}}});
+    ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+    EXPECT_EQ(outcome.json()["diverged"], 0);
+  };
+  run("one.h5", "1");
+  run("three.h5", "3");
+  expect_same_data(folder / "one.h5", folder / "three.h5");
 }
 
 TEST(Configs, EveryPaperProfileIsWellFormed) {

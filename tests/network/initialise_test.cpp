@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 
@@ -49,6 +50,29 @@ TEST(InitialiseStatistics, WeightsHaveTheirVariance) {
       Initialisation::glorot_normal, [](const Parameter& p) { return 2.0 / (p.fan_in + p.fan_out); }, 3);
   check(
       Initialisation::framework_uniform, [](const Parameter& p) { return 1.0 / 3 / p.fan_in; }, 1.8);
+}
+
+// Two convolutions of 3 x 3, 30 channels to 40 and 40 to 80: inputs of a unit are all channels of its window,
+// and a channel of the input reaches all channels of as many places. Five standard errors, as above.
+TEST(InitialiseStatistics, ConvolutionsCountTheirWindow) {
+  const auto network = vgg<double>({4, 4, 30}, 10, {.convolutions = {1, 1}, .width = 40});
+  const auto check = [&](Initialisation initialisation, const std::string& name, double exact,
+                         double kurtosis) {
+    const auto w = initial_parameters(network, initialisation, 5);
+    const auto view = std::ranges::find(network.parameters(), name, &View::name);
+    ASSERT_NE(view, network.parameters().end()) << name;
+    const auto n = static_cast<double>(view->what.size());
+    EXPECT_LT(std::abs(moments(w, *view).square - exact), 5 * exact * std::sqrt((kurtosis - 1) / n)) << name;
+  };
+  check(Initialisation::he_normal, "stage1.conv1.weight", 2.0 / (9 * 30), 3);
+  check(Initialisation::he_normal, "stage2.conv1.weight", 2.0 / (9 * 40), 3);
+  check(Initialisation::he_normal_fan_out, "stage1.conv1.weight", 2.0 / (9 * 40), 3);
+  check(Initialisation::he_normal_fan_out, "stage2.conv1.weight", 2.0 / (9 * 80), 3);
+  // PyTorch: kaiming_uniform with a = sqrt(5) has the bound sqrt(6 / ((1 + 5) fan_in)).
+  check(Initialisation::framework_uniform, "stage2.conv1.weight", 1.0 / 3 / (9 * 40), 1.8);
+  check(Initialisation::framework_uniform, "stage2.conv1.bias", 1.0 / 3 / (9 * 40), 1.8);
+  // The dense layer behind the 1 x 1 map.
+  check(Initialisation::he_normal_fan_out, "dense3.weight", 2.0 / 10, 3);
 }
 
 TEST(Initialise, WhatIsNoWeightStartsNeutral) {

@@ -89,5 +89,9 @@ TEST(Threads, ChangeNothingForResidualNetworks) {
                           11);
 }
 
+TEST(Threads, ChangeNothingForVgg) {
+  expect_same_bits([](auto t) { return vgg<decltype(t)>({32, 32, 3}, 10, {.width = 12}); }, 9);
+}
+
 }  // namespace
 }  // namespace soret::network
