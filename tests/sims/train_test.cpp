@@ -260,6 +260,24 @@ TEST_F(Train, ImplicitTermsOfAdaptiveMethodsDiffer) {
   }
 }
 
+// A record at the very update of the switch finds the memory of the new rule, empty: whatever the old one
+// kept, there is no s yet.
+TEST_F(Train, RecordsWhereTheRuleSwitches) {
+  for (const std::string from : {"sgd", "momentum", "adam"}) {
+    for (const std::string to : {"rmsprop", "adam"}) {
+      const Case one_case(
+          kSmall + "switch_at = 2\n[record]\nobservables = implicit_term implicit_preconditioned\n",
+          {"sgd.learning_rate=0.01", "sgd.optimizer=" + from, "sgd.switch_to=" + to});
+      const TrainRun one = run(one_case);
+      EXPECT_EQ(one.diverged_at, -1);
+      const auto plain = one_case.of(one, O::implicit_term);
+      const auto preconditioned = one_case.of(one, O::implicit_preconditioned);
+      EXPECT_EQ(preconditioned[2], plain[2]) << from << " to " << to;
+      EXPECT_GT(preconditioned[3], plain[3]) << from << " to " << to;
+    }
+  }
+}
+
 TEST_F(Train, SelectsByTheHeldOutSlice) {
   for (const std::string by : {"error", "loss"}) {
     const Case one_case(kSmall +

@@ -121,11 +121,11 @@ Step Trainer::step(bool wants_gradient_norm) {
       graft(recipe_.grafting, 1.0, gradient_);
       break;
   }
-  if (state_.update == recipe_.switch_at)
-    state_.optimizer = initial_state<float>(optimizer(), gradient_.size());
   update<float>(optimizer(), rate, gradient_, state_.optimizer, state_.parameters);
   add_noise(recipe_.noise, rate, recipe_.seed, state_.update, state_.parameters);
   ++state_.update;
+  if (state_.update == recipe_.switch_at)  // now, so that the memory is always that of optimizer()
+    state_.optimizer = initial_state<float>(optimizer(), gradient_.size());
   done.update_seconds = seconds_since(clock);
   return done;
 }
