@@ -89,7 +89,7 @@ class Run {
       if (done % kTellEvery == 0) progress(kTellEvery);
       if (!std::isfinite(step.loss)) return diverged();
     }
-    finish(*trainer);
+    if (!finish(*trainer)) return diverged();
     return {std::move(state_.values), -1};
   }
 
@@ -186,15 +186,15 @@ class Run {
     return 1 - recorder_->train().error >= o.stop_accuracy;
   }
 
-  /// The numbers of a run that ended early stay what they were.
-  void finish(training::Trainer& trainer) {
+  /// The numbers of a run that ended early stay what they were. False if they are not finite.
+  bool finish(training::Trainer& trainer) {
     for (std::size_t g = 0; g + 1 < groups_.size(); ++g) {
       const Group& group = groups_[g];
       const auto first = std::ranges::find_if(
           *group.steps, [&](std::int64_t step) { return update_of(step) > state_.training.update; });
       if (first == group.steps->end()) continue;
       const auto index = static_cast<std::size_t>(first - group.steps->begin());
-      record(trainer, group, index);
+      if (!record(trainer, group, index)) return false;
       for (const std::size_t member : group.members) {
         const std::size_t extent = recorder_->extent(record_.observables[member]);
         const auto own = std::span(state_.values).subspan(offsets_[member], group.steps->size() * extent);
@@ -207,6 +207,7 @@ class Run {
       state_.values[offsets_[member]] = final_value(record_.observables[member]);
     state_.ended = true;
     if (record_.keep_checkpoints) save();
+    return true;
   }
 
   double final_value(O o) {
