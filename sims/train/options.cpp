@@ -117,7 +117,7 @@ std::vector<Option> train_options() {
            "a trajectory ends after so many seconds (which nothing reproduces); 0: never"),
 
       text("schedule.kind", "constant", kSchedules,
-           "of the learning rate; step: `factor` times smaller at each milestone; cosine: down to `minimum` "
+           "of the learning rate; step: times `factor` at each milestone; cosine: down to `minimum` "
            "and, at each period, back"),
       text("schedule.unit", "epochs", kUnits, "what the positions below count"),
       text("schedule.milestones", "", {}, "of step: 30-60-90"),

@@ -14,7 +14,7 @@ struct Schedule {
   ScheduleKind kind = ScheduleKind::constant;
   double learning_rate = 0.1;
   std::vector<double>
-      milestones{};  ///< step: positions, ascending, from which the rate is `factor` times smaller
+      milestones{};  ///< step: positions, ascending, from each of which the rate is multiplied by `factor`
   double factor = 0.1;
   double period =
       1;  ///< cosine: from learning_rate to minimum in half a cosine, then again (Loshchilov and Hutter 2017)
