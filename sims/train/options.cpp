@@ -44,6 +44,10 @@ Optimizer optimizer_of(const Settings& s, const std::string& name) {
   o.epsilon = s.real("sgd.epsilon");
   o.weight_decay = s.real("sgd.weight_decay");
   o.decoupled = name == "adamw" || s.flag("sgd.decoupled");
+  const bool keeps_nothing_new = (o.kind == OptimizerKind::rmsprop && o.decay == 1) ||
+                                 (o.kind == OptimizerKind::adam && (o.beta1 == 1 || o.beta2 == 1));
+  if (keeps_nothing_new)
+    throw ConfigError(fmt::format("sgd.decay, sgd.beta1 and sgd.beta2 of {} must be below 1", name));
   return o;
 }
 

@@ -97,25 +97,25 @@ struct TrainOptions {
 
 /// What all scan points share.
 struct TrainRecord {
-  std::uint32_t trajectories = 1;
   std::int64_t epochs = 0, updates = 0;  ///< one of them counts, the other is 0
-  bool counts_epochs = true;             ///< what the steps are
   std::vector<std::int64_t> steps, gradient_steps, curvature_steps;
   std::vector<TrainObservable> observables;
+  std::vector<double> matched_losses;
+  std::vector<double> density_places;
+  double density_width = 0;
+  double eigenvalue_tolerance = 0;
+  double checkpoint_seconds = 0;
+  std::uint32_t trajectories = 1;
   int measured_samples = 0;
   int probes = 0;
   int eigenvalues = 1;
-  double eigenvalue_tolerance = 0;
   int most_products = 0;
   int lanczos_steps = 0;
-  std::vector<double> density_places;
-  double density_width = 0;
   int fisher_draws = 0;
   int monitored_size = 0;     ///< of the micro-batches whose norms are recorded
   int monitored_batches = 0;  ///< how many of them
-  std::vector<double> matched_losses;
+  bool counts_epochs = true;  ///< what the steps are
   bool select_by_loss = false;
-  double checkpoint_seconds = 0;
   bool keep_checkpoints = false;
 
   bool wants(TrainObservable o) const { return std::ranges::find(observables, o) != observables.end(); }

@@ -44,10 +44,11 @@ void check_last_batch(const TrainProblem& p) {
   std::vector<std::size_t> sizes = {batch};
   if (o.recipe.sampling == training::Sampling::shuffle) sizes.push_back(p.set->train.size() % batch);
   for (const std::size_t size : sizes) {
-    // The last chunk, and its last group, of a batch of this size (the same where chunks make up
-    // micro-batches: these are whole multiples).
-    const std::size_t chunk = size % static_cast<std::size_t>(p.chunk);
-    if (size != 0 && (chunk % group == 1 || group == 1))
+    // The last group of a full chunk and of the last chunk of a batch of this size (the
+    // same where chunks make up micro-batches, which are whole multiples).
+    const auto chunk = static_cast<std::size_t>(p.chunk);
+    const bool alone = std::min(size, chunk) % group == 1 || size % chunk % group == 1;
+    if (size != 0 && (alone || group == 1))
       throw ConfigError(
           fmt::format("sgd.batch_size = {} leaves a batch-normalisation group of one sample (batches of {}, "
                       "chunks of {}, "

@@ -72,8 +72,8 @@ class Recorder {
   training::Sampler sampler_;
   training::Sampler monitor_sampler_;
   std::vector<network::Pass<float>> passes_;  ///< [thread]
-  data::Batch<float> all_, measured_;  ///< made when first asked for
-  data::Batch<float> monitored_;       ///< of this place
+  data::Batch<float> all_, measured_;         ///< made when first asked for
+  data::Batch<float> monitored_;              ///< of this place
   training::LabelTargets all_targets_, measured_targets_, monitored_targets_;
   std::vector<float> second_moments_;
 

@@ -118,8 +118,8 @@ class TrainExperiment : public Experiment {
     folder_ = folder;
     if (fresh) fs::remove_all(folder);
   }
-  bool report_to(std::function<void(double)> progress) override {
-    progress_ = std::move(progress);
+  bool report_to(const std::function<void(double)>& progress) override {
+    progress_ = progress;
     return true;
   }
 

@@ -414,6 +414,9 @@ TEST(TrainOptions, RefusesWhatNoKeyAloneCanTell) {
   EXPECT_THAT(message({"sgd.updates=10"}), HasSubstr("record.unit = updates"));
   EXPECT_THAT(message({"record.matched_losses=1 -1"}), HasSubstr("'-1'"));
   EXPECT_THAT(message({"sgd.batch_size=59", "network.kind=f2"}), HasSubstr("group of one sample"));
+  EXPECT_THAT(message({"sgd.batch_size=30", "sgd.chunk=15", "network.kind=f2", "network.batch_norm_group=7"}),
+              HasSubstr("group of one sample"));
+  EXPECT_THAT(message({"sgd.optimizer=adam", "sgd.beta2=1"}), HasSubstr("below 1"));
 }
 
 }  // namespace

@@ -90,7 +90,7 @@ class Experiment {
   }
   /// For work units that take long: true if `progress` will be told, from any thread, of parts of cost() as
   /// they are done; otherwise a unit counts when it is done.
-  virtual bool report_to(std::function<void(double cost)> /*progress*/) { return false; }
+  virtual bool report_to(const std::function<void(double cost)>& /*progress*/) { return false; }
   /// Where unfinished trajectories may be kept between runs, told before the first run(): a folder beside the
   /// output, which need not exist. What an earlier run left there is to be gone on with, or, if `fresh`, to
   /// be thrown away.
