@@ -23,6 +23,7 @@ constexpr Command kCommands[] = {
     {"plot", "a figure: raw, rescaled and fitted curves (PNG, SVG, PDF)", plot},
     {"export", "a result file as tidy CSV tables", export_csv},
     {"merge", "join the result files of all shards", merge},
+    {"update", "the next update of a checkpoint, with all that it takes to redo it by hand", update},
     {"gradient", "loss, gradient and Hessian-vector product of a checkpoint", gradient},
     {"bench", "verified timings", bench},
 };

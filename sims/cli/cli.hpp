@@ -30,6 +30,7 @@ void plot(const Words& words);
 void export_csv(const Words& words);
 void merge(const Words& words);
 void gradient(const Words& words);
+void update(const Words& words);
 void bench(const Words& words);
 
 }  // namespace soret::cli

@@ -5,8 +5,8 @@
 
 #include "sims/checkpoint.hpp"
 #include "sims/cli/arguments.hpp"
+#include "sims/cli/checkpoint_files.hpp"
 #include "sims/cli/output.hpp"
-#include "sims/simulation.hpp"
 #include "sims/train/options.hpp"
 #include "sims/training_set.hpp"
 #include "soret/base/error.hpp"
@@ -47,15 +47,6 @@ void read_samples(const Arguments& arguments, Request& request) {
                 fmt::format("--samples {}: write FIRST:LAST, counted from 0, LAST not included", text));
   request.first = static_cast<std::size_t>(*first);
   request.last = static_cast<std::size_t>(*last);
-}
-
-Settings settings_of(const store::Dataset& checkpoint, const std::string& file) {
-  const std::string config = sims::text_attribute(checkpoint, "config");
-  const OptionTable table = [](std::string_view name) -> std::optional<std::vector<Option>> {
-    const auto* simulation = sims::find_simulation(name);
-    return simulation ? std::optional(simulation->options) : std::nullopt;
-  };
-  return parse_config(config, file, {}, table, sims::simulation_names()).common();
 }
 
 template <class T>
@@ -105,23 +96,6 @@ Result<T> compute(const sims::TrainOptions& options, const network::Shape& input
   return result;
 }
 
-/// The parts of a vector under the names and in the shapes of the parameters, with a suffix.
-template <class T>
-void put(const network::Network<float>& network, const std::string& suffix, const std::vector<T>& values,
-         store::Dataset& to) {
-  store::Dataset shaped;
-  sims::put_weights(network, std::vector<float>(network.parameter_count()),
-                    std::vector<float>(network.state_count()), shaped);
-  for (const auto& view : network.parameters()) {
-    const auto first = values.begin() + static_cast<std::ptrdiff_t>(view.offset);
-    to.variables.push_back({view.name + suffix,
-                            shaped.at(view.name).dimensions,
-                            std::vector<double>(first, first + static_cast<std::ptrdiff_t>(view.what.size())),
-                            {}});
-  }
-  if (to.dimensions.empty()) to.dimensions = std::move(shaped.dimensions);
-}
-
 template <class T>
 double dot(const std::vector<T>& a, const std::vector<T>& b) {
   double sum = 0;
@@ -140,9 +114,9 @@ void report(const Request& request, const sims::TrainOptions& options, const dat
 
   if (!request.output.empty()) {
     store::Dataset file;
-    put(network, ".gradient", result.gradient, file);
-    put(network, ".direction", result.direction, file);
-    put(network, ".hessian_vector", result.product, file);
+    put_parameters(network, ".gradient", std::span<const T>(result.gradient), file);
+    put_parameters(network, ".direction", std::span<const T>(result.direction), file);
+    put_parameters(network, ".hessian_vector", std::span<const T>(result.product), file);
     const std::size_t n = batch.size();
     for (const auto& [name, size] : {std::pair<const char*, std::size_t>{"sample", n},
                                      {"row", set.height},
@@ -207,7 +181,7 @@ void gradient(const Words& words) {
   read_samples(*arguments, request);
 
   const store::Dataset checkpoint = store::read_checkpoint(request.checkpoint);
-  Settings settings = settings_of(checkpoint, request.checkpoint);
+  Settings settings = checkpoint_settings(checkpoint, request.checkpoint);
   if (arguments->has("data")) settings.set("data.path", arguments->get("data"));
   const sims::TrainOptions point = sims::train_point(settings);
   const sims::TrainingSet sets = sims::make_training_set(point.data);

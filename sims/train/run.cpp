@@ -302,14 +302,7 @@ class Run {
           fmt::format("checkpoint {} belongs to another config:{}\nStart over with --fresh, or "
                       "choose another output.",
                       files_.checkpoint.string(), config_difference(there, problem_.config)));
-    Weights weights = weights_of(*problem_.network, from, files_.checkpoint);
-    training::TrainingState& t = state_.training;
-    t.parameters = std::move(weights.parameters);
-    t.statistics = std::move(weights.state);
-    t.update = integer_attribute(from, "update");
-    t.optimizer.updates = integer_attribute(from, "optimizer_updates");
-    const store::Variable* memory = from.find("optimizer_memory");
-    t.optimizer.memory = memory ? memory->singles() : std::vector<float>();
+    state_.training = training_state_of(*problem_.network, from, files_.checkpoint);
     state_.last.update_norm = real_attribute(from, "update_norm");
     state_.last.gradient_norm = real_attribute(from, "gradient_norm");
     state_.last.penalty = real_attribute(from, "penalty");
@@ -356,6 +349,18 @@ Beginning beginning(const TrainProblem& problem, std::uint32_t trajectory) {
             problem.network->initial_state()};
   Weights weights = weights_of(*problem.network, store::read_checkpoint(model.start), model.start);
   return {std::move(weights.parameters), std::move(weights.state)};
+}
+
+training::TrainingState training_state_of(const network::Network<float>& network, const store::Dataset& from,
+                                          const std::filesystem::path& file) {
+  Weights weights = weights_of(network, from, file);
+  training::TrainingState t{.update = integer_attribute(from, "update"),
+                            .parameters = std::move(weights.parameters),
+                            .statistics = std::move(weights.state),
+                            .optimizer = {}};
+  t.optimizer.updates = integer_attribute(from, "optimizer_updates");
+  if (const store::Variable* memory = from.find("optimizer_memory")) t.optimizer.memory = memory->singles();
+  return t;
 }
 
 TrainRun run_training(const TrainProblem& problem, const TrainRecord& record, std::uint32_t trajectory,

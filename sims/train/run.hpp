@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "sims/train/problem.hpp"
+#include "soret/store/checkpoint.hpp"
 
 /// One training run: trajectory number `trajectory` of a scan point.
 namespace soret::sims {
@@ -27,6 +28,11 @@ struct TrainRun {
 TrainRun run_training(const TrainProblem& problem, const TrainRecord& record, std::uint32_t trajectory,
                       const RunFiles& files, const std::atomic<bool>& stop,
                       const std::function<void(double updates)>& progress);
+
+/// Where the training was when a checkpoint was written. Throws InputError if it is that of another network.
+training::TrainingState training_state_of(const network::Network<float>& network,
+                                          const store::Dataset& checkpoint,
+                                          const std::filesystem::path& file);
 
 /// Parameters and running statistics that a trajectory begins with.
 struct Beginning {

@@ -10,7 +10,6 @@
 #include "soret/base/error.hpp"
 #include "soret/network/elementwise.hpp"
 #include "soret/network/model_labels.hpp"
-#include "soret/random/fill.hpp"
 
 namespace soret::training {
 
@@ -259,6 +258,8 @@ Targets<T> BatchGradient<T>::scalar_targets(const Job& job, Worker& mine, const 
         network::draw_labels(head_, range.count, static_cast<int>(outputs_), z, term.seed, 0,
                              job.batch.mode.first_sample + static_cast<std::uint64_t>(range.first),
                              mine.labels.data() + place, mine.values.data() + place * outputs_);
+        if (!term.drawn_labels.empty())
+          std::copy_n(mine.labels.data() + place, range.count, term.drawn_labels.data() + range.first);
       }
       return {mine.labels.data() + place, mine.values.data() + place * outputs_, false};
     }
@@ -266,11 +267,10 @@ Targets<T> BatchGradient<T>::scalar_targets(const Job& job, Worker& mine, const 
       mine.values.assign(outputs_, static_cast<T>(term.penalty.sum_of_classes ? 1.0 : 1.0 / outputs_));
       return {nullptr, mine.values.data(), true};
     case PenaltyKind::unit_jacobian: {
-      const std::uint64_t number =
-          term.first_micro_batch + static_cast<std::uint64_t>(part.first / micro_batch_);
       thread_local std::vector<float> u;
       u.resize(outputs_);
-      fill_unit_sphere({term.seed, Purpose::penalty_directions, 0}, number * ((outputs_ + 3) / 4), u);
+      draw_direction(term.seed,
+                     term.first_micro_batch + static_cast<std::uint64_t>(part.first / micro_batch_), u);
       mine.values.assign(u.begin(), u.end());
       return {nullptr, mine.values.data(), true};
     }

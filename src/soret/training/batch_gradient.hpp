@@ -23,13 +23,14 @@ struct BatchAt {
 
 /// A penalty as one batch sees it.
 struct PenaltyTerm {
-  Penalty penalty;
-  double strength = 0;
-  int only = -1;           ///< the one micro-batch that is penalised; negative: all
-  std::uint64_t seed = 1;  ///< labels: stream (seed, sampled_labels, 0), block = number of the sample
-                           ///< in the run (mode.first_sample + its place)
-  std::uint64_t first_micro_batch = 0;  ///< directions: stream (seed, penalty_directions, 0), from block
-                                        ///< ceil(C/4) times the number of the micro-batch in the run on
+  Penalty penalty{};
+  double strength = 0;  ///< 0: none
+  int only = -1;        ///< the one micro-batch that is penalised; negative: all
+  /// Labels: stream (seed, sampled_labels, 0), block = number of the sample in the run (mode.first_sample +
+  /// its place). Directions: draw_direction(), by the number of the micro-batch in the run.
+  std::uint64_t seed = 1;
+  std::uint64_t first_micro_batch = 0;
+  std::span<std::int32_t> drawn_labels{};  ///< [n], to be told the labels that were drawn; empty: no
 };
 
 /// Throws ConfigError, naming the nearest sizes that do, unless one of chunk and micro-batch divides the

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 /// Gradient penalties of seed 000: what is added to the mean loss of a batch that is cut into micro-batches.
@@ -42,5 +43,9 @@ struct Penalty {
     return follows_learning_rate ? strength * learning_rate : strength;
   }
 };
+
+/// u of unit_jacobian for the micro-batch of this number in the run: a point uniform on the unit sphere, of
+/// the stream (seed, penalty_directions, 0), blocks ceil(C/4) number on.
+void draw_direction(std::uint64_t seed, std::uint64_t number, std::span<float> u);
 
 }  // namespace soret::training

@@ -44,7 +44,6 @@ Trainer::Trainer(const network::Network<float>& network, network::HeadKind head,
       state_(state),
       sampler_(recipe.sampling, train.size(), recipe.batch_size, recipe.seed),
       batch_gradient_(network, head, chunk, static_cast<int>(recipe.micro_batch_size)),
-      penalty_seed_(Stream{recipe.seed, Purpose::penalty, 0}.derived_seed()),
       gradient_(network.parameter_count()),
       micro_gradient_(recipe.grafting.kind == GraftingKind::iterative ? gradient_.size() : 0),
       loader_(
@@ -72,21 +71,27 @@ double Trainer::learning_rate() const {
   return training::learning_rate(recipe_.schedule, position) * (switched ? recipe_.switch_factor : 1);
 }
 
+PenaltyTerm penalty_term(const Recipe& recipe, std::int64_t update, double learning_rate, int micro_batches,
+                         int most) {
+  const Penalty& penalty = recipe.penalty;
+  if (!penalty.applies(update)) return {};
+  PenaltyTerm term{.penalty = penalty,
+                   .strength = penalty.strength_at(learning_rate),
+                   .seed = Stream{recipe.seed, Purpose::penalty, 0}.derived_seed()};
+  if (penalty.form == PenaltyForm::sample) term.only = chosen_micro_batch(recipe.seed, update, micro_batches);
+  if (penalty.form == PenaltyForm::fixed_sample) term.only = 0;
+  term.first_micro_batch = static_cast<std::uint64_t>(update) * static_cast<std::uint64_t>(most);
+  return term;
+}
+
 BatchGradient<float>::Result Trainer::take_gradient(const BatchAt<float>& batch) {
   const std::int64_t update = state_.update;
   const int parts = batch_gradient_.micro_batches(batch.n);
   if (recipe_.grafting.kind == GraftingKind::iterative)
     return batch_gradient_.with_micro_batch(batch, gradient_, chosen_micro_batch(recipe_.seed, update, parts),
                                             micro_gradient_);
-  const Penalty& penalty = recipe_.penalty;
-  if (!penalty.applies(update)) return batch_gradient_(batch, gradient_);
-  PenaltyTerm term{
-      .penalty = penalty, .strength = penalty.strength_at(learning_rate()), .seed = penalty_seed_};
-  if (penalty.form == PenaltyForm::sample) term.only = chosen_micro_batch(recipe_.seed, update, parts);
-  if (penalty.form == PenaltyForm::fixed_sample) term.only = 0;
-  const int full = batch_gradient_.micro_batches(static_cast<int>(recipe_.batch_size));
-  term.first_micro_batch = static_cast<std::uint64_t>(update) * static_cast<std::uint64_t>(full);
-  return batch_gradient_(batch, gradient_, term);
+  const int most = batch_gradient_.micro_batches(static_cast<int>(recipe_.batch_size));
+  return batch_gradient_(batch, gradient_, penalty_term(recipe_, update, learning_rate(), parts, most));
 }
 
 Step Trainer::step(bool wants_gradient_norm) {

@@ -49,6 +49,10 @@ struct Recipe {
   std::uint64_t seed = 1;    ///< of whatever is drawn
 };
 
+/// The penalty of an update whose batch has `micro_batches` of the `most` that full ones have.
+PenaltyTerm penalty_term(const Recipe& recipe, std::int64_t update, double learning_rate, int micro_batches,
+                         int most);
+
 /// All that changes: with the recipe and the data it determines the rest of the run, bit by bit.
 struct TrainingState {
   std::int64_t update = 0;  ///< done so far
@@ -101,7 +105,6 @@ class Trainer {
   Sampler sampler_;
   BatchGradient<float> batch_gradient_;
   LabelTargets targets_;
-  std::uint64_t penalty_seed_;
   std::vector<float> gradient_;
   std::vector<float> micro_gradient_;  ///< of the micro-batch that gives the norm
   data::Loader<float> loader_;         ///< last: its thread asks the sampler

@@ -1,0 +1,39 @@
+#include "sims/cli/checkpoint_files.hpp"
+
+#include <vector>
+
+#include "sims/checkpoint.hpp"
+#include "sims/simulation.hpp"
+
+namespace soret::cli {
+
+Settings checkpoint_settings(const store::Dataset& checkpoint, const std::string& file) {
+  const std::string config = sims::text_attribute(checkpoint, "config");
+  const OptionTable table = [](std::string_view name) -> std::optional<std::vector<Option>> {
+    const auto* simulation = sims::find_simulation(name);
+    return simulation ? std::optional(simulation->options) : std::nullopt;
+  };
+  return parse_config(config, file, {}, table, sims::simulation_names()).common();
+}
+
+void put_parameters(const network::Network<float>& network, const std::string& suffix,
+                    std::span<const double> values, store::Dataset& to) {
+  store::Dataset shaped;
+  sims::put_weights(network, std::vector<float>(network.parameter_count()),
+                    std::vector<float>(network.state_count()), shaped);
+  for (const auto& view : network.parameters()) {
+    const auto own = values.subspan(view.offset, view.what.size());
+    to.variables.push_back({view.name + suffix,
+                            shaped.at(view.name).dimensions,
+                            std::vector<double>(own.begin(), own.end()),
+                            {}});
+  }
+  if (to.dimensions.empty()) to.dimensions = std::move(shaped.dimensions);
+}
+
+void put_parameters(const network::Network<float>& network, const std::string& suffix,
+                    std::span<const float> values, store::Dataset& to) {
+  put_parameters(network, suffix, std::vector<double>(values.begin(), values.end()), to);
+}
+
+}  // namespace soret::cli
