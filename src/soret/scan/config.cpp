@@ -25,7 +25,8 @@ constexpr std::size_t kMostPoints = 10'000'000;  // a run must be able to list i
 
 /// Dimensions and variables that every result file has.
 constexpr std::string_view kReservedNames[] = {
-    "step", "trajectory", "block", "point", "block_trajectories", "diverged", "diverged_by_step", "finished"};
+    "step",     "trajectory",       "block",    "point", "block_trajectories",
+    "diverged", "diverged_by_step", "finished", "label"};
 
 /// "key = value" as somebody wrote it, and where.
 struct Assignment {
@@ -155,7 +156,7 @@ const Option& find_option(const Assignment& assignment, const std::vector<Option
 bool needs_section(const Option& option, const std::vector<Option>& options) {
   const auto name = last_part(option.key);
   const auto clashes = [&](const Option& other) {
-    if (&other == &option) return false;
+    if (&other == &option || is_annotation(other.key)) return false;
     return last_part(other.key) == name ||
            (other.type == OptionType::list && std::ranges::find(other.choices, name) != other.choices.end());
   };
@@ -240,8 +241,11 @@ Settings ScanPlan::at(std::size_t i) const {
 
 std::string ScanPlan::text() const {
   std::vector<std::string_view> sections;
+  const auto stands = [&](const Option& option) {
+    return !is_annotation(option.key) || annotations.contains(option.key);
+  };
   for (const auto& option : options_)
-    if (std::ranges::find(sections, section_of(option.key)) == sections.end())
+    if (stands(option) && std::ranges::find(sections, section_of(option.key)) == sections.end())
       sections.push_back(section_of(option.key));
 
   std::string text = fmt::format(
@@ -250,11 +254,12 @@ std::string ScanPlan::text() const {
   for (const auto section : sections) {
     text += fmt::format("\n[{}]\n", section);
     for (const auto& option : options_) {
-      if (section_of(option.key) != section) continue;
+      if (section_of(option.key) != section || !stands(option)) continue;
       const auto axis = std::ranges::find(axes, option.key, &Axis::key);
-      text += fmt::format(
-          "{} = {}\n", std::string_view(option.key).substr(section.size() + 1),
-          axis == axes.end() ? common_.text(option.key) : fmt::format("{}", fmt::join(axis->values, " ")));
+      text += fmt::format("{} = {}\n", std::string_view(option.key).substr(section.size() + 1),
+                          is_annotation(option.key) ? annotations.at(option.key)
+                          : axis == axes.end()      ? common_.text(option.key)
+                                                    : fmt::format("{}", fmt::join(axis->values, " ")));
     }
   }
   return text;
@@ -290,6 +295,10 @@ ScanPlan parse_config(const std::string& text, const std::string& origin, const 
 
   for (const auto& option : plan.options_) {
     auto& of_option = values[option.key];
+    if (is_annotation(option.key)) {
+      if (of_option[0] != option.default_value) plan.annotations[option.key] = of_option[0];
+      continue;
+    }
     plan.common_.set(option.key, of_option[0]);
     if (of_option.size() > 1)
       plan.axes.push_back({option.key, axis_name(option, plan.options_), option.type, option.unit,
@@ -297,6 +306,11 @@ ScanPlan parse_config(const std::string& text, const std::string& origin, const 
   }
   plan.zip = plan.common_.text("scan.mode") == "zip";
   check_extent(plan, origin);
+  try {
+    table_notes(plan.annotations, plan.points(), plan.zip);
+  } catch (const ConfigError& error) {
+    throw ConfigError(fmt::format("{}: {}", origin, error.what()));
+  }
   return plan;
 }
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "soret/scan/option.hpp"
+#include "soret/scan/table_notes.hpp"
 
 /// The config grammar (DESIGN section 3): INI text with sections, read by Boost.Program_options. A key with
 /// several values (separated by blanks or commas, or made by linspace, geomspace or range) is a scan axis;
@@ -61,8 +62,9 @@ struct ConfigRequest {
 class ScanPlan {
  public:
   std::string simulation;
-  std::vector<Axis> axes;  ///< in the order in which the keys stand in the simulation's option table
-  bool zip = false;        ///< all axes advance together along one dimension named "point"
+  std::vector<Axis> axes;   ///< in the order in which the keys stand in the simulation's option table
+  bool zip = false;         ///< all axes advance together along one dimension named "point"
+  Annotations annotations;  ///< section [table]; in text(), but in no Settings
 
   std::size_t points() const;
   /// Extent of each scan dimension: one per axis, or a single one when zipped; empty for a single point.

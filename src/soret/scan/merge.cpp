@@ -52,7 +52,7 @@ std::vector<ShardFile> sorted_shards(std::span<const fs::path> inputs) {
       config = its_config;
       count = shard.count;
     }
-    if (its_config != config)
+    if (without_annotations(its_config) != without_annotations(config))
       throw ConfigError(fmt::format("{} belongs to another config than {} ('there'):{}", file.string(),
                                     inputs[0].string(), config_difference(config, its_config)));
     if (shard.count != count)

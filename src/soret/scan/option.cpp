@@ -9,6 +9,7 @@
 
 #include "soret/base/error.hpp"
 #include "soret/base/text.hpp"
+#include "soret/scan/table_notes.hpp"
 
 namespace soret {
 namespace {
@@ -132,14 +133,18 @@ std::vector<std::string> words_of(const Option& option, std::string_view text) {
 }  // namespace
 
 const std::vector<Option>& shared_options() {
-  static const std::vector<Option> options{
-      {.key = "scan.mode",
-       .type = OptionType::text,
-       .default_value = "cross",
-       .help = "cross: every combination of the axes' values; zip: all axes advance together",
-       .choices = {"cross", "zip"},
-       .scannable = false},
-  };
+  static const std::vector<Option> options = [] {
+    std::vector<Option> all{
+        {.key = "scan.mode",
+         .type = OptionType::text,
+         .default_value = "cross",
+         .help = "cross: every combination of the axes' values; zip: all axes advance together",
+         .choices = {"cross", "zip"},
+         .scannable = false},
+    };
+    all.insert(all.end(), table_options().begin(), table_options().end());
+    return all;
+  }();
   return options;
 }
 

@@ -27,7 +27,7 @@ struct Option {
   bool scannable = true;               ///< several values make a scan axis (never for type list)
 };
 
-/// The keys that every simulation has beside its own.
+/// The keys that every simulation has beside its own; those of the section [table] are annotations.
 const std::vector<Option>& shared_options();
 
 /// What an option takes, in words: "a number > 0", "one of cross, zip".

@@ -84,7 +84,8 @@ void check_same_run(const store::Attributes& earlier, const ScanPlan& plan, cons
     const std::string title = text_attribute(earlier, "title");
     refuse(fmt::format("holds something else{}{}.", title.empty() ? "" : ": ", title));
   }
-  if (const std::string there = text_attribute(earlier, "config"); there != plan.text())
+  if (const std::string there = text_attribute(earlier, "config");
+      without_annotations(there) != without_annotations(plan.text()))
     refuse(fmt::format("belongs to another config:{}", config_difference(there, plan.text())));
   if (const std::string there = text_attribute(earlier, "shard"); there != request.shard.text())
     refuse(fmt::format("is shard {} of the scan, not {}.", there, request.shard.text()));
@@ -141,7 +142,7 @@ class ScanRun {
         request_(request),
         threads_(threads),
         result_(plan, experiment),
-        identity_(fmt::format("{}\nshard {} on {}, {} cells in {} blocks\n", plan.text(),
+        identity_(fmt::format("{}\nshard {} on {}, {} cells in {} blocks\n", without_annotations(plan.text()),
                               request.shard.text(), experiment.backend(), result_.cells(),
                               result_.blocks().count())),
         journal_(journal_path(request.output)) {
@@ -327,6 +328,15 @@ class ScanRun {
   std::map<std::size_t, Pending> pending_;
 };
 
+/// Labels and the like that the config says otherwise than a complete output does.
+void follow_annotations(const ScanPlan& plan, const fs::path& output) {
+  if (text_attribute(store::read_attributes(output), "config") == plan.text()) return;
+  check_folder(output);
+  store::Dataset file = store::read(output);
+  annotate(plan, file);
+  store::write(file, output);
+}
+
 /// A run killed between the last write and the removal of its journal leaves it beside a complete output.
 void remove_left_over_journal(const fs::path& output) {
   if (fs::exists(journal_path(output))) Journal(journal_path(output)).remove();
@@ -357,6 +367,7 @@ bool holds_complete_scan(const ScanPlan& plan, const Experiment& experiment, con
 RunReport run_scan(const ScanPlan& plan, Experiment& experiment, const RunRequest& request) {
   if (holds_complete_scan(plan, experiment, request)) {
     remove_left_over_journal(request.output);
+    follow_annotations(plan, request.output);
     RunReport report;
     report.already_complete = true;
     for (std::size_t point = 0; point < plan.points(); ++point)

@@ -21,6 +21,7 @@ using store::Dataset;
 using store::Variable;
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+constexpr const char* kLabel = "label";
 /// Our choice: enough replicates for a bootstrap, few enough to keep. `record.blocks` overrides.
 constexpr std::uint32_t kDefaultBlocks = 32;
 
@@ -98,6 +99,7 @@ std::map<std::string, std::string> layout(const Dataset& dataset) {
   for (const auto& dimension : dataset.dimensions)
     parts[dimension.name + " "] = std::to_string(dimension.size);
   for (const auto& variable : dataset.variables) {
+    if (variable.name == kLabel) continue;  // may change when the run is done
     std::string& part = parts[variable.name];
     part = std::to_string(variable.data.index());
     for (const auto& name : variable.dimensions) part += " " + name;
@@ -224,6 +226,7 @@ ScanResult::ScanResult(const ScanPlan& plan, const Experiment& experiment)
   diverged_by_step_ =
       add("diverged_by_step", {"step"}, none, counts("trajectories out of finite range by then"));
   finished_ = add("finished", {}, none, counts("1 where the scan point is finished"));
+  annotate(plan, dataset_);
 }
 
 std::size_t ScanResult::add_variable(Variable variable) {
@@ -299,6 +302,7 @@ void copy_finished(const Dataset& from, Dataset& to) {
   const Variable& finished = from.at("finished");
   const std::size_t points = finished.integers().size();
   for (Variable& variable : to.variables) {
+    if (variable.name == kLabel) continue;
     const Variable& source = from.at(variable.name);
     if (is_coordinate(variable)) {
       if (variable.data != source.data)
@@ -318,10 +322,29 @@ void copy_finished(const Dataset& from, Dataset& to) {
   }
 }
 
+void annotate(const ScanPlan& plan, Dataset& file) {
+  file.attributes["config"] = plan.text();
+  std::erase_if(file.variables, [](const Variable& variable) { return variable.name == kLabel; });
+  if (!plan.zip || plan.axes.empty()) return;
+  const TableNotes notes = table_notes(plan.annotations, plan.points(), plan.zip);
+  std::string coordinates;
+  for (const Axis& axis : plan.axes) coordinates += (coordinates.empty() ? "" : " ") + axis.name;
+  if (!notes.labels.empty()) {
+    coordinates += fmt::format(" {}", kLabel);
+    file.variables.push_back({kLabel,
+                              {"point"},
+                              notes.labels,
+                              {{"long_name", "name of the scan point"}, {"key", "table.labels"}}});
+  }
+  for (Variable& variable : file.variables)
+    if (const auto found = variable.attributes.find("coordinates"); found != variable.attributes.end())
+      found->second = coordinates;
+}
+
 std::string config_difference(const std::string& there, const std::string& here) {
   constexpr int kMost = 5;
-  const auto keys_there = keys_of(there);
-  const auto keys_here = keys_of(here);
+  const auto keys_there = keys_of(without_annotations(there));
+  const auto keys_here = keys_of(without_annotations(here));
   auto all = keys_there;
   all.insert(keys_here.begin(), keys_here.end());
 

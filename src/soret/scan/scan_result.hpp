@@ -23,6 +23,7 @@
 ///   diverged            (S)                  trajectories that left finite range, left out of all means
 ///   diverged_by_step    (S, step)            how many of them had done so by then
 ///   finished            (S)                  1 where the point is done; elsewhere all data are NaN or 0
+///   label               (point)              names of the points of a zipped scan, where the config has some
 namespace soret {
 
 class ScanResult {
@@ -74,11 +75,16 @@ class ScanResult {
   std::size_t block_trajectories_, diverged_, diverged_by_step_, finished_;
 };
 
+/// Puts what the plan says in the section [table], which numbers do not depend on, in place of what the file
+/// of a scan said: attribute `config`, and `label`.
+void annotate(const ScanPlan& plan, store::Dataset& file);
+
 /// Copies the data of all points that are finished in `from`. Throws InputError if the two have different
 /// dimensions, coordinates or variables.
 void copy_finished(const store::Dataset& from, store::Dataset& to);
 
-/// Up to five lines "key: 0.1 there, 0.2 here" for two resolved configs; empty if they say the same.
+/// Up to five lines "key: 0.1 there, 0.2 here" for two resolved configs, annotations apart; empty if they say
+/// the same.
 std::string config_difference(const std::string& there, const std::string& here);
 
 }  // namespace soret
