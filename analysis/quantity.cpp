@@ -163,6 +163,7 @@ Quantity::Quantity(const Dataset& file, const std::string& name, std::span<const
     : file_(file), variable_(quantity_variable(file, name)), values_(variable_.reals()) {
   if (const auto* error = file.find(name + "_stderr")) errors_ = &error->reals();
   axes = scan_axes(file, file.at("finished").dimensions);
+  label = label_axis(file);
   for (const auto& further : further_dimensions(file, variable_))
     dimensions.push_back(dimension_of(file, further));
   for (const auto& law : predictions_of(file, name))
@@ -197,10 +198,12 @@ void Quantity::choose_points(const Choices& chosen) {
     if (fault.empty() && std::none_of(first, first + static_cast<std::ptrdiff_t>(cells),
                                       [](double value) { return std::isfinite(value); }))
       fault = "no numbers";
-    if (fault.empty())
+    if (fault.empty()) {
       points.push_back(p);
-    else
-      notes.push_back(fmt::format("left out: {}: {}", point_text(p), fault));
+      continue;
+    }
+    lost.push_back(p);
+    notes.push_back(fmt::format("left out: {}: {}", point_text(p), fault));
   }
   if (points.empty())
     throw InputError(fmt::format("no scan point of '{}' can be drawn{}{}", name(), notes.empty() ? "" : "; ",
@@ -208,6 +211,7 @@ void Quantity::choose_points(const Choices& chosen) {
 }
 
 std::string Quantity::point_text(std::size_t point) const {
+  if (label) return label->text(point);
   std::vector<std::string> parts;
   for (const auto& axis : axes) parts.push_back(axis.at(point));
   return parts.empty() ? "the only scan point" : fmt::format("{}", fmt::join(parts, ", "));
@@ -216,7 +220,7 @@ std::string Quantity::point_text(std::size_t point) const {
 const ScanAxis* Quantity::axis_named(const std::string& name) const {
   for (const auto& axis : axes)
     if (axis.name == name || axis.key == name) return &axis;
-  return nullptr;
+  return label && name == label->name ? &*label : nullptr;
 }
 
 bool Quantity::is_chosen(std::size_t point, const Choices& chosen) const {

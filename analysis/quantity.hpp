@@ -83,10 +83,12 @@ class Quantity {
   std::vector<ScanAxis> axes;
   std::vector<Dimension> dimensions;  ///< beyond the scan's
   std::vector<std::size_t> points;    ///< scan points that are wanted and have numbers
+  std::vector<std::size_t> lost;      ///< those that are wanted and have none
   std::vector<Prediction> predictions;
   std::vector<std::string> notes;  ///< what is left out, and why
 
-  /// By name or config key; nullptr if there is none.
+  std::optional<ScanAxis> label;  ///< names of the points
+  /// By name or config key, the label too; nullptr if there is none.
   const ScanAxis* axis_named(const std::string& name) const;
   /// The numeric axis with the most values; the later one of equals. nullptr if none varies.
   const ScanAxis* longest_axis() const;

@@ -12,6 +12,8 @@ namespace {
 using store::Dataset;
 using store::Variable;
 
+constexpr const char* kLabel = "label";
+
 /// Spreads a coordinate over all scan points: the dimension has `extent` places, each held for `stride`
 /// points.
 ScanAxis scan_axis(const Variable& variable, std::size_t points, std::size_t extent, std::size_t stride) {
@@ -61,10 +63,17 @@ std::vector<ScanAxis> scan_axes(const Dataset& file, std::span<const std::string
       continue;
     }
     for (const auto& variable : file.variables)
-      if (variable.dimensions == std::vector<std::string>{"point"} && variable.attributes.contains("key"))
+      if (variable.dimensions == std::vector<std::string>{"point"} && variable.attributes.contains("key") &&
+          variable.name != kLabel)
         axes.push_back(scan_axis(variable, points, extent, stride));
   }
   return axes;
+}
+
+std::optional<ScanAxis> label_axis(const Dataset& file) {
+  const auto* labels = file.find(kLabel);
+  if (!labels || labels->dimensions != std::vector<std::string>{"point"}) return std::nullopt;
+  return scan_axis(*labels, labels->texts().size(), labels->texts().size(), 1);
 }
 
 std::string text_attribute(const Variable& variable, const std::string& name, const std::string& otherwise) {

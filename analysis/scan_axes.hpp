@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -28,6 +29,10 @@ struct ScanAxis {
 /// The axes over the given scan dimensions, in their order. In a zipped scan every axis lies over the one
 /// dimension `point`, marked by the config key that it stands for; otherwise each axis is a dimension.
 std::vector<ScanAxis> scan_axes(const store::Dataset& file, std::span<const std::string> dimensions);
+
+/// The names that the config gives to the points of a zipped scan, an axis `label` of words; nullopt without.
+/// It is no setting, so scan_axes() leaves it out.
+std::optional<ScanAxis> label_axis(const store::Dataset& file);
 
 /// Number of scan points over these dimensions.
 std::size_t point_count(const store::Dataset& file, std::span<const std::string> dimensions);

@@ -21,6 +21,7 @@ constexpr Command kCommands[] = {
     {"collapse", "the exponents that collapse the curves of a scan, with errors", collapse},
     {"fit", "the rate of change of an observable and its power law in the scanned keys", fit},
     {"plot", "a figure: raw, rescaled and fitted curves (PNG, SVG, PDF)", plot},
+    {"table", "means with intervals beside published values (text, CSV, LaTeX, Markdown)", table},
     {"export", "a result file as tidy CSV tables", export_csv},
     {"merge", "join the result files of all shards", merge},
     {"update", "the next update of a checkpoint, with all that it takes to redo it by hand", update},

@@ -27,6 +27,7 @@ void info(const Words& words);
 void collapse(const Words& words);
 void fit(const Words& words);
 void plot(const Words& words);
+void table(const Words& words);
 void export_csv(const Words& words);
 void merge(const Words& words);
 void gradient(const Words& words);
