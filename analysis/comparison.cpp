@@ -130,9 +130,14 @@ class Comparer {
       const auto in_panel = [&](const ScanAxis& axis) {
         return over_step && (!axis.is_text() || curves_by_words);
       };
-      const Label own = point_label(point, in_panel);
-      const Label panel =
-          with_single_step(point_label(point, [&](const ScanAxis& axis) { return !in_panel(axis); }));
+      Label own = point_label(point, in_panel);
+      Label others = point_label(point, [&](const ScanAxis& axis) { return !in_panel(axis); });
+      if (labels_tell_points_apart()) {
+        own.clear();
+        others.clear();
+        (curves_by_words ? own : others).emplace_back(quantity_.label->name, quantity_.label->text(point));
+      }
+      const Label panel = with_single_step(std::move(others));
       for (const auto& index : combinations(series)) {
         Label label = own;
         append(label, dimension_label(series, index));
@@ -162,10 +167,19 @@ class Comparer {
 
   /// Methods rather than settings: then a curve each, in one panel, says more than a panel each.
   bool words_tell_points_apart() const {
+    if (labels_tell_points_apart()) return quantity_.points.size() <= kMostSeries;
     std::set<Label> labels;
     for (const std::size_t point : quantity_.points)
       labels.insert(point_label(point, [](const ScanAxis& axis) { return axis.is_text(); }));
     return labels.size() > 1 && labels.size() == quantity_.points.size() && labels.size() <= kMostSeries;
+  }
+
+  /// Then they stand for all that the points differ by.
+  bool labels_tell_points_apart() const {
+    if (!quantity_.label) return false;
+    std::set<std::string> labels;
+    for (const std::size_t point : quantity_.points) labels.insert(quantity_.label->text(point));
+    return labels.size() > 1 && labels.size() == quantity_.points.size();
   }
 
   FigureAxis shown(const Dimension& dimension) const {
@@ -204,6 +218,7 @@ class Comparer {
     const auto along = words ? std::vector<const ScanAxis*>{words} : axes_along(at, x);
     for (const auto& axis : quantity_.axes) {
       if (std::ranges::find(along, &axis) != along.end() || !axis.varies(quantity_.points)) continue;
+      if (words && words == quantity_.axis_named("label") && labels_tell_points_apart()) continue;
       (axis.is_text() ? panel_axes : series_axes).push_back(&axis);
     }
 

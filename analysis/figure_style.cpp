@@ -72,7 +72,7 @@ std::string typeset(const std::string& number) {
 std::string typeset(const Label& label) {
   std::vector<std::string> parts;
   for (const auto& [name, value] : label) {
-    if (name == "file")
+    if (name == "file" || name == "label")
       parts.push_back(plain(value));
     else if (is_step(name))
       parts.push_back("step " + value);

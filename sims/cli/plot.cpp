@@ -8,6 +8,7 @@
 #include "analysis/comparison.hpp"
 #include "analysis/comparison_figure.hpp"
 #include "analysis/curves.hpp"
+#include "analysis/scan_axes.hpp"
 #include "sims/cli/arguments.hpp"
 #include "sims/cli/output.hpp"
 #include "soret/base/error.hpp"
@@ -123,6 +124,7 @@ bool is_collapse(const NamedFile& file, const std::string& quantity, const Reque
   if (request.comparison.x == "rescaled") return true;
   if (!request.allows_collapse() || (!request.comparison.x.empty() && request.comparison.x != "step"))
     return false;
+  if (label_axis(file.data)) return false;  // methods rather than settings
   const auto curves = curve_observables(file.data);
   if (std::ranges::find(curves, quantity) == curves.end() || !predictions_of(file.data, quantity).empty())
     return false;

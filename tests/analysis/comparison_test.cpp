@@ -5,10 +5,12 @@
 
 #include <cmath>
 
+#include "analysis/curves.hpp"
 #include "analysis/key_formula.hpp"
 #include "soret/base/error.hpp"
 #include "synthetic.hpp"
 #include "walk_file.hpp"
+#include "zipped_file.hpp"
 
 namespace soret::analysis {
 namespace {
@@ -303,6 +305,38 @@ TEST(KeyFormula, KnowsAxesNumbersOfTheConfigAndQuantitiesOfPoints) {
   EXPECT_THAT(values("sin(pi*data.samples)^2 + walk.steps"), testing::Each(testing::DoubleNear(10, 1e-12)));
   EXPECT_THAT(key_formula(file, axes, "data.samples/walk.learning_rate").names,
               ElementsAre("data.samples", "walk.learning_rate"));
+}
+
+// Names of points stand for all that they differ by.
+TEST(Comparison, CallsPointsByTheirLabels) {
+  using synthetic::zipped;
+  const std::vector<std::vector<double>> ends = {{0.1, 0.2}, {0.3, 0.4}, {0.5, 0.6}};
+  const auto file = zipped(ends, "", {"SB", "LB", "GN"}, {"a", "a", "b"}).data;
+  const auto over_step = compare(file, {.quantity = "test_error", .x = "", .steps = {}, .chosen = {}});
+  ASSERT_EQ(over_step.panels.size(), 1);
+  ASSERT_EQ(over_step.panels[0].series.size(), 3);
+  EXPECT_EQ(over_step.panels[0].series[2].label, (Label{{"label", "GN"}}));
+  const auto bars = compare(file, {.quantity = "test_error", .x = "label", .steps = {}, .chosen = {}});
+  EXPECT_EQ(bars.kind, ComparisonKind::bars);
+  EXPECT_THAT(bars.x.categories, ElementsAre("SB", "LB", "GN"));
+  ASSERT_EQ(bars.panels.size(), 1);
+  EXPECT_THAT(bars.panels[0].series.at(0).mean, ElementsAre(DoubleEq(0.15), DoubleEq(0.35), DoubleEq(0.55)));
+  const auto chosen =
+      compare(file, {.quantity = "test_error", .x = "", .steps = {}, .chosen = {{"label", "LB"}}});
+  ASSERT_EQ(chosen.panels.size(), 1);
+  ASSERT_EQ(chosen.panels[0].series.size(), 1);
+  EXPECT_DOUBLE_EQ(chosen.panels[0].series[0].mean.back(), 0.35);
+  // Over a setting it is the settings that count, as without labels; names that repeat tell nothing apart.
+  EXPECT_EQ(compare(file, {.quantity = "test_error", .x = "learning_rate", .steps = {}, .chosen = {}})
+                .panels.size(),
+            2);
+  const auto twice = zipped(ends, "", {"SB", "SB", "GN"}).data;
+  EXPECT_THAT(derived_quantities(file), ::testing::IsEmpty());
+  EXPECT_THAT(label_text(compare(twice, {.quantity = "test_error", .x = "", .steps = {}, .chosen = {}})
+                             .panels[0]
+                             .series[0]
+                             .label),
+              ::testing::HasSubstr("learning_rate = 0.1"));
 }
 
 }  // namespace
