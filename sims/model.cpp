@@ -64,7 +64,8 @@ std::vector<Option> model_options() {
            "depth: blocks of each stage of resnet18 (standard: 2-2-2-2), convolutions of each stage of vgg11 "
            "(1-1-2-2-2) and vgg16 (2-2-3-3-3)"),
       integer("network.width", "64", 1,
-              "channels of the first stage of resnet18, vgg11 and vgg16; all other widths are in proportion"),
+              "channels of the first stage of resnet18, vgg11 and vgg16; all other widths are in proportion",
+              65536),
       text("network.vgg_head", "compact", kVggHeads,
            "dense layers of vgg11 and vgg16. compact: 8 width, 8 width, classes (512-512-10 in full; our "
            "choice for vgg16); imagenet: averages of 7 x 7, 64 width, 64 width, classes, with dropout of a "
