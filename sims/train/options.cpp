@@ -158,7 +158,10 @@ std::vector<Option> train_options() {
       fixed(integer("record.probes", "10", 1, "random vectors for traces and the spectral density")),
       fixed(integer("record.eigenvalues", "5", 1, "how many of the largest `eigenvalues` holds", 100)),
       fixed(positive(real("record.eigenvalue_tolerance", "1e-3", 0, "relative"))),
-      fixed(integer("record.most_products", "300", 1, "Hessian-vector products for eigenvalues at most")),
+      fixed(integer(
+          "record.most_products", "300", 1,
+          "about how many Hessian-vector products an eigenvalue search may take; what has not converged by "
+          "then is recorded as found, a lower bound")),
       fixed(integer("record.lanczos_steps", "30", 2, "of the spectral density")),
       fixed(real("record.density_from", "-5", kAny, "lowest curvature of the spectral density")),
       fixed(real("record.density_to", "50", kAny, "highest curvature of the spectral density")),

@@ -61,10 +61,24 @@ TEST(Curvature, FindsTheLargestEigenpairs) {
   EXPECT_THROW(largest_eigenpairs(Known(some_values(5)).as_operator(), 0, 1e-6, 100, 1), ConfigError);
 }
 
-// A budget that is too small is reported, not passed over.
+// A budget that is too small is reported, not passed over; what it has found lies below the truth.
 TEST(Curvature, SaysWhenItHasNotConverged) {
   const Known known(Eigen::VectorXd::LinSpaced(400, 0.99, 1.0));
-  EXPECT_FALSE(largest_eigenpairs(known.as_operator(), 2, 1e-13, 21, 5).converged);
+  const Eigenpairs found = largest_eigenpairs(known.as_operator(), 2, 1e-13, 21, 5);
+  EXPECT_FALSE(found.converged);
+  ASSERT_EQ(found.values.size(), 2);
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_LT(found.values[i], known.values[399 - i]);
+    EXPECT_GT(found.values[i], 0.995);  // the middle, where a random vector stands
+  }
+  EXPECT_GT(found.values[0], found.values[1]);
+}
+
+TEST(Curvature, FindsAllEigenvalues) {
+  const Known known(some_values(7));
+  const Eigenpairs found = largest_eigenpairs(known.as_operator(), 7, 1e-10, 100, 5);
+  ASSERT_EQ(found.values.size(), 7);
+  for (int i = 0; i < 7; ++i) EXPECT_NEAR(found.values[i], known.values[6 - i], 1e-12);
 }
 
 TEST(Curvature, BlocksAreThoseOfTheMatrix) {

@@ -45,6 +45,14 @@ struct Product {
   }
 };
 
+/// Spectra gives away only what has converged.
+class Lanczos : public Spectra::SymEigsSolver<Product> {
+ public:
+  using SymEigsSolver::SymEigsSolver;
+  /// After compute(): all that were asked for, descending.
+  Eigen::VectorXd ritz_values() const { return m_ritz_val.head(m_nev); }
+};
+
 /// Independent standard normals, four per block of the stream (seed, curvature, probe).
 Vector gaussian(std::size_t size, std::uint64_t seed, std::uint32_t probe) {
   const Stream stream{seed, Purpose::curvature, probe};
@@ -88,7 +96,7 @@ Eigenpairs largest_eigenpairs(const SymmetricOperator& matrix, int count, double
   if (count < 1 || count > size)
     throw ConfigError(fmt::format("{} eigenvalues of a matrix of {} rows were asked for", count, size));
   Eigenpairs result;
-  if (size < 3) {  // too small for Lanczos
+  if (size < 3 || count == size) {  // more than Lanczos finds
     Eigen::MatrixXd dense(size, size);
     for (Eigen::Index i = 0; i < size; ++i) {
       const Vector unit = Vector::Unit(size, i);
@@ -103,21 +111,19 @@ Eigenpairs largest_eigenpairs(const SymmetricOperator& matrix, int count, double
     result.products = static_cast<int>(size);
     return result;
   }
-  const Eigen::Index wanted = std::min<Eigen::Index>(count, size - 1);
+  const Eigen::Index wanted = count;
   const Eigen::Index basis = std::min<Eigen::Index>(size, std::max<Eigen::Index>(2 * wanted + 1, 20));
   Product product{matrix, result.products};
-  Spectra::SymEigsSolver<Product> solver(product, wanted, basis);
+  Lanczos solver(product, wanted, basis);
   const Vector start = gaussian(matrix.size, seed, 0);
   solver.init(start.data());
   const auto restarts = std::max<Eigen::Index>(1, (most_products - basis) / (basis - wanted) + 1);
   solver.compute(Spectra::SortRule::LargestAlge, restarts, tolerance);
   result.converged = solver.info() == Spectra::CompInfo::Successful;
-  const Vector values = solver.eigenvalues();
+  const Vector values = solver.ritz_values();
+  result.values.assign(values.begin(), values.end());
   const Eigen::MatrixXd vectors = solver.eigenvectors();
-  for (Eigen::Index i = 0; i < values.size(); ++i) {
-    result.values.push_back(values[i]);
-    result.vectors.emplace_back(vectors.col(i).begin(), vectors.col(i).end());
-  }
+  for (const auto& vector : vectors.colwise()) result.vectors.emplace_back(vector.begin(), vector.end());
   return result;
 }
 

@@ -22,8 +22,9 @@ struct SymmetricOperator {
 SymmetricOperator block(const SymmetricOperator& whole, std::size_t first, std::size_t count);
 
 struct Eigenpairs {
-  std::vector<double> values;                ///< the algebraically largest, descending
-  std::vector<std::vector<double>> vectors;  ///< of unit length
+  /// The algebraically largest, descending. Those that have not converged are lower bounds (Ritz values).
+  std::vector<double> values;
+  std::vector<std::vector<double>> vectors;  ///< of unit length, of those that have converged
   int products = 0;                          ///< with the operator
   bool converged = true;                     ///< to the tolerance, all of them
 };
