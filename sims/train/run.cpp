@@ -155,7 +155,11 @@ class Run {
       const std::size_t extent = recorder_->extent(o);
       const std::span<double> out =
           std::span(state_.values).subspan(offsets_[member] + index * extent, extent);
-      recorder_->measure(o, out);
+      try {
+        recorder_->measure(o, out);
+      } catch (const measure::NotFinite&) {  // the curvature overflows before the loss does
+        return false;
+      }
       if (std::ranges::any_of(out, [](double x) { return !std::isfinite(x); })) return false;
     }
     return true;

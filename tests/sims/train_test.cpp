@@ -333,6 +333,13 @@ TEST_F(Train, SaysWhereItDiverged) {
   EXPECT_TRUE(std::isfinite(one_case.of(one, O::train_loss)[0]));
 }
 
+// One update of the whole set takes the parameters so far that the loss is finite and its curvature is not.
+TEST_F(Train, DivergesWhereTheCurvatureIsNotFinite) {
+  const Case one_case(kSmall + "[record]\nobservables = lambda_max train_loss\n",
+                      {"sgd.batch_size=60", "sgd.learning_rate=1e16", "network.loss=squared"});
+  EXPECT_EQ(run(one_case).diverged_at, 1);
+}
+
 // A final checkpoint is where another run may begin.
 TEST_F(Train, BeginsFromACheckpoint) {
   const std::string record = "[record]\nobservables = test_loss\n";

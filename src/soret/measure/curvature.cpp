@@ -9,7 +9,6 @@
 #include <limits>
 #include <numbers>
 
-#include "soret/base/error.hpp"
 #include "soret/random/distributions.hpp"
 #include "soret/random/stream.hpp"
 
@@ -24,7 +23,7 @@ void apply(const SymmetricOperator& matrix, const double* v, double* product) {
   double* const end = product + matrix.size;
   const double* const bad = std::find_if(product, end, [](double p) { return !std::isfinite(p); });
   if (bad != end) {
-    throw RunError(
+    throw NotFinite(
         fmt::format("row {} of a product with the Hessian is {}: the parameters or the data are not finite, "
                     "or the loss overflows",
                     bad - product, *bad));

@@ -5,13 +5,18 @@
 #include <span>
 #include <vector>
 
+#include "soret/base/error.hpp"
 #include "soret/measure/parts.hpp"
 
 /// Eigenvalues, trace and spectral density of a symmetric matrix that is known by its products with vectors
 /// alone: the Hessian of a network, or one layer's block of it.
 ///
-/// All throw RunError where a product is not finite: the parameters or the data are not, or overflow.
+/// All throw NotFinite where a product is not finite: the parameters or the data are not, or overflow.
 namespace soret::measure {
+
+struct NotFinite : RunError {
+  using RunError::RunError;
+};
 
 struct SymmetricOperator {
   std::size_t size = 0;
