@@ -16,6 +16,7 @@ struct Derivatives {
   T value, first, second;
 };
 
+/// At x; of relu, which works in place, at y, which does as well.
 template <ActivationKind K, class T>
 Derivatives<T> derivatives(T x) {
   if constexpr (K == ActivationKind::relu) {
@@ -34,6 +35,12 @@ Derivatives<T> derivatives(T x) {
     const T share = std::erfc(-x / std::numbers::sqrt2_v<T>) / 2;
     return {x * share, share + x * density, (2 - x * x) * density};
   }
+}
+
+/// Where the maps after forward find the place.
+template <class T>
+const T* place(const Activation<T>& layer, const Values<T>& v) {
+  return layer.in_place() ? v.y : v.x;
 }
 
 /// Calls f with the kind as a constant.
@@ -64,7 +71,7 @@ void Activation<T>::forward(const Values<T>& v, const Mode& /*mode*/, const T* /
 
 template <class T>
 void Activation<T>::backward(const Values<T>& v, const Gradients<T>& g) const {
-  with_kind(kind_, [&, x = v.x, dy = g.y](auto kind) {
+  with_kind(kind_, [&, x = place(*this, v), dy = g.y](auto kind) {
     put(v.n * shape_.size(), g.x, g.add,
         [=](std::size_t i) { return derivatives<kind()>(x[i]).first * dy[i]; });
   });
@@ -72,7 +79,7 @@ void Activation<T>::backward(const Values<T>& v, const Gradients<T>& g) const {
 
 template <class T>
 void Activation<T>::forward_tangent(const Values<T>& v, const Tangents<T>& t) const {
-  with_kind(kind_, [&, x = v.x, xt = t.x](auto kind) {
+  with_kind(kind_, [&, x = place(*this, v), xt = t.x](auto kind) {
     put(v.n * shape_.size(), t.y, false,
         [=](std::size_t i) { return derivatives<kind()>(x[i]).first * xt[i]; });
   });
@@ -81,7 +88,7 @@ void Activation<T>::forward_tangent(const Values<T>& v, const Tangents<T>& t) co
 template <class T>
 void Activation<T>::backward_tangent(const Values<T>& v, const Tangents<T>& t, const Gradients<T>& g,
                                      const Gradients<T>& gt) const {
-  with_kind(kind_, [&, x = v.x, xt = t.x, dy = g.y, dyt = gt.y](auto kind) {
+  with_kind(kind_, [&, x = place(*this, v), xt = t.x, dy = g.y, dyt = gt.y](auto kind) {
     put(v.n * shape_.size(), gt.x, gt.add, [=](std::size_t i) {
       const auto f = derivatives<kind()>(x[i]);
       return f.first * dyt[i] + f.second * xt[i] * dy[i];

@@ -15,6 +15,7 @@ class Activation final : public Layer<T> {
   const Shape& input() const override { return shape_; }
   const Shape& output() const override { return shape_; }
   ActivationKind kind() const { return kind_; }
+  bool in_place() const override { return kind_ == ActivationKind::relu; }
   void forward(const Values<T>& v, const Mode& mode, const T* state) const override;
   void backward(const Values<T>& v, const Gradients<T>& g) const override;
   void forward_tangent(const Values<T>& v, const Tangents<T>& t) const override;

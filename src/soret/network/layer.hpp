@@ -81,6 +81,9 @@ class Layer {
   virtual std::vector<Parameter> parameters() const { return {}; }
   /// Running statistics and the like: read by forward, changed by update() alone.
   virtual std::vector<Parameter> state() const { return {}; }
+  /// Whether each map takes every unit by itself and, after forward, reads y where others read x: then y may
+  /// lie where x lay, and so may the derivatives of both.
+  virtual bool in_place() const { return false; }
   /// Numbers that forward and forward_tangent keep for n samples each.
   virtual std::size_t kept(int /*n*/) const { return 0; }
 

@@ -3,13 +3,47 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <memory>
+#include <numeric>
 #include <utility>
 
 #include "soret/base/error.hpp"
 #include "soret/network/elementwise.hpp"
 
 namespace soret::network {
+namespace {
+
+/// A piece of a pass's memory, needed from the turn of node `born` to that of node `dies`, backwards.
+struct Piece {
+  std::size_t size = 0, at = 0;
+  int born = std::numeric_limits<int>::max();
+  int dies = 0;
+};
+
+/// Places the pieces at multiples of `line`, those that are needed at the same time beside each other, large
+/// ones first. Returns the size of all.
+std::size_t place(std::vector<Piece>& pieces, std::size_t line) {
+  std::vector<Piece*> by_size;
+  for (Piece& p : pieces) {
+    p.size = (p.size + line - 1) / line * line;
+    by_size.push_back(&p);
+  }
+  std::ranges::stable_sort(by_size, [](const Piece* a, const Piece* b) { return a->size > b->size; });
+  std::size_t total = 0;
+  std::vector<const Piece*> placed;  // by place
+  for (Piece* const p : by_size) {
+    for (const Piece* const other : placed) {
+      const bool together = other->dies <= p->born && p->dies <= other->born;
+      if (together && p->at + p->size > other->at) p->at = std::max(p->at, other->at + other->size);
+    }
+    placed.insert(std::ranges::upper_bound(placed, p->at, {}, &Piece::at), p);
+    total = std::max(total, p->at + p->size);
+  }
+  return total;
+}
+
+}  // namespace
 
 template <class T>
 Network<T>::Network(const Shape& input) {
@@ -44,6 +78,7 @@ int Network<T>::add(std::string name, std::unique_ptr<Layer<T>> layer, int from)
       nodes_[static_cast<std::size_t>(from)].has_parameters_below || parameter_count_ > node.parameters;
   node.layer = std::move(layer);
   nodes_.push_back(std::move(node));
+  read(from);
   // Backwards the last reader comes first: of all readers of `from` it writes, the earlier ones add.
   for (Node& reader : nodes_) {
     if (&reader == &nodes_.back()) break;
@@ -68,7 +103,15 @@ int Network<T>::add_sum(std::string name, int a, int b) {
     if (reader.other == a || reader.other == b) reader.adds_other = true;
   }
   nodes_.push_back(std::move(node));
+  read(a);
+  read(b);
   return last();
+}
+
+template <class T>
+void Network<T>::read(int node) {
+  ++nodes_[node].readers;
+  nodes_[node].last_reader = last();
 }
 
 template <class T>
@@ -89,7 +132,7 @@ Values<T> Network<T>::values(const Pass<T>& pass, const Node& node, int index, c
 template <class T>
 const T* Network<T>::forward(Pass<T>& pass, int n, const T* x, const T* parameters, const T* state,
                              const Mode& mode) const {
-  pass.provide(pass.y_, Pass<T>::What::units);
+  pass.provide(pass.y_, Pass<T>::What::values);
   pass.provide(pass.kept_, Pass<T>::What::kept);
   pass.n_ = n;
   pass.input_ = x;
@@ -137,7 +180,7 @@ void Network<T>::backward(Pass<T>& pass, const T* parameters, T* gradient) const
     const std::size_t size = pass.n_ * node.shape.size();
     for (const auto& [from, add] :
          {std::pair(node.from, node.adds), std::pair(node.other, node.adds_other)}) {
-      if (!wanted(from)) continue;
+      if (!wanted(from) || of[from] == of[i]) continue;
       put(size, of[from], add, [y = of[i]](std::size_t k) { return y[k]; });
     }
   }
@@ -159,8 +202,8 @@ void Network<T>::sample_squares(const Pass<T>& pass, const T* parameters, double
 
 template <class T>
 const T* Network<T>::forward_tangent(Pass<T>& pass, const T* parameters, const T* direction) const {
-  pass.provide(pass.tangent_, Pass<T>::What::units);
-  pass.provide(pass.kept_tangent_, Pass<T>::What::kept_tangent);
+  pass.provide(pass.tangent_, Pass<T>::What::values);
+  pass.provide(pass.kept_tangent_, Pass<T>::What::kept);
   // Nodes below the first parameters do not move.
   const auto at = [&](int node) -> const T* {
     return nodes_[node].has_parameters_below ? pass.tangent_.of[node] : nullptr;
@@ -203,7 +246,7 @@ void Network<T>::backward_tangent(Pass<T>& pass, const T* parameters, const T* d
     const std::size_t size = pass.n_ * node.shape.size();
     for (const auto& [from, add] :
          {std::pair(node.from, node.adds), std::pair(node.other, node.adds_other)}) {
-      if (!wanted(from)) continue;
+      if (!wanted(from) || of_tangent[from] == of_tangent[i]) continue;
       put(size, of_tangent[from], add, [y = of_tangent[i]](std::size_t k) { return y[k]; });
     }
   }
@@ -217,43 +260,57 @@ void Network<T>::update_state(Pass<T>& pass, T* state) const {
 }
 
 template <class T>
-Pass<T>::Pass(const Network<T>& network, int capacity) : network_(&network), capacity_(capacity) {}
+bool Network<T>::overwrites(int to, int from) const {
+  const Node& reader = nodes_[to];
+  const Node& read = nodes_[from];
+  return from != 0 && read.readers == 1 && (!reader.layer || reader.layer->in_place()) &&
+         !(read.layer && read.layer->in_place());  // it reads its own y
+}
+
+template <class T>
+Pass<T>::Pass(const Network<T>& network, int capacity, After after)
+    : network_(&network), capacity_(capacity), after_(after) {}
 
 template <class T>
 void Pass<T>::provide(Layers& layers, What what) const {
-  constexpr std::size_t kLine = 64 / sizeof(T);  // nodes begin at cache lines
   if (!layers.of.empty()) return;
-  const auto size_of = [&](int i) -> std::size_t {
-    const auto& node = network_->nodes_[i];
-    std::size_t size = 0;
-    if (what == What::units) {
-      size = i == 0 ? 0 : capacity_ * node.shape.size();  // the input is the caller's
-    } else if (node.layer) {
-      size = node.layer->kept(capacity_);
+  const auto& nodes = network_->nodes_;
+  const int count = network_->last() + 1;
+  std::vector<Piece> pieces(nodes.size());
+  std::vector<int> piece_of(nodes.size());  // several nodes may have one: it is named by the last of them
+  std::iota(piece_of.begin(), piece_of.end(), 0);
+  for (int i = count - 1; i >= 0; --i) {
+    const auto& node = nodes[i];
+    Piece& piece = pieces[piece_of[i]];
+    if (what == What::kept) {
+      piece.size = node.layer ? node.layer->kept(capacity_) : 0;
+      continue;
     }
-    return (size + kLine - 1) / kLine * kLine;
-  };
-  std::size_t total = kLine;
-  for (int i = 0; i <= network_->last(); ++i) total += size_of(i);
-  layers.memory.resize(total);
-  void* start = layers.memory.data();
-  std::size_t space = total * sizeof(T);
-  T* at = static_cast<T*>(std::align(64, sizeof(T), start, space));
-  for (int i = 0; i <= network_->last(); ++i) {
-    layers.of.push_back(at);
-    at += size_of(i);
+    const bool wanted = what == What::values || node.has_parameters_below || i == count - 1;
+    if (i > 0 && wanted) piece.size = capacity_ * node.shape.size();  // the input is the caller's
+    if (what == What::passing_gradients) {
+      piece.dies = i;
+      if (piece_of[i] == i) piece.born = i == count - 1 ? count : node.last_reader;
+    }
+    // A sum hands its gradient on to both terms as it is.
+    const bool both = what != What::values && !node.layer && i > 0;
+    if (i > 0 && network_->overwrites(i, node.from)) piece_of[node.from] = piece_of[i];
+    if (both && network_->overwrites(i, node.other)) piece_of[node.other] = piece_of[i];
   }
+  layers.size = place(pieces, 64 / sizeof(T));
+  T* const memory = layers.memory.get(layers.size);
+  for (const int piece : piece_of) layers.of.push_back(memory + pieces[piece].at);
 }
 
 template <class T>
 T* Pass<T>::output_gradient() {
-  provide(gradient_, What::units);
+  provide(gradient_, after_ == After::nothing ? What::passing_gradients : What::gradients);
   return gradient_.of.back();
 }
 
 template <class T>
 T* Pass<T>::output_gradient_tangent() {
-  provide(gradient_tangent_, What::units);
+  provide(gradient_tangent_, What::passing_gradients);
   return gradient_tangent_.of.back();
 }
 
@@ -261,7 +318,7 @@ template <class T>
 std::size_t Pass<T>::bytes() const {
   std::size_t count = 0;
   for (const Layers* layers : {&y_, &kept_, &gradient_, &tangent_, &kept_tangent_, &gradient_tangent_})
-    count += layers->memory.size();
+    count += layers->size;
   return count * sizeof(T);
 }
 

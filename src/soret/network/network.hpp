@@ -7,6 +7,7 @@
 
 #include "soret/network/head.hpp"
 #include "soret/network/layer.hpp"
+#include "soret/network/scratch.hpp"
 
 /// A network is a list of nodes in the order of computation: the input, layers of one node, and sums of two.
 /// Its parameters are one vector; all that a computation needs besides lies in a Pass.
@@ -54,7 +55,8 @@ class Network {
                    const Mode& mode) const;
   /// The same y again.
   const T* output_of(const Pass<T>& pass) const;
-  /// What forward left at a node behind the input.
+  /// What forward left at a node behind the input. Where the node's only reader works in place (relu, or a
+  /// sum whose first term the node is), that is the reader's y.
   const T* values_of(const Pass<T>& pass, int node) const;
   /// Adds to gradient[parameter_count] the derivative of the scalar whose derivative by the output is
   /// pass.output_gradient(). nullptr: only what other maps need of it. After forward.
@@ -81,7 +83,11 @@ class Network {
     std::size_t parameters = 0, state = 0;  ///< offsets
     bool has_parameters_below = false;      ///< whether a gradient must reach this node
     bool adds = false, adds_other = false;  ///< not the first, backwards, to give `from` its gradient
+    int readers = 0, last_reader = 0;
   };
+  void read(int node);
+  /// Whether y of node `to` may lie where that of node `from`, which it reads, lay; and their tangents.
+  bool overwrites(int to, int from) const;
   Values<T> values(const Pass<T>& pass, const Node& node, int index, const T* parameters) const;
 
   std::vector<Node> nodes_;
@@ -89,12 +95,16 @@ class Network {
   std::size_t parameter_count_ = 0, state_count_ = 0;
 };
 
+/// What maps are to come after backward: `tangents`, and sample_squares(), need the gradients of all nodes.
+enum class After { tangents, nothing };
+
 /// The memory of one computation on up to `capacity` samples; one per thread. Gradients and tangents get
-/// theirs when they are first asked for, and keep it.
+/// theirs when they are first asked for, and keep it: planned once, with nodes in the same place where the
+/// one's numbers are no longer needed when the other's come.
 template <class T>
 class Pass {
  public:
-  explicit Pass(const Network<T>& network, int capacity);
+  explicit Pass(const Network<T>& network, int capacity, After after = After::tangents);
 
   int samples() const { return n_; }
   /// [samples][output], to be filled between forward and backward.
@@ -105,16 +115,20 @@ class Pass {
 
  private:
   friend class Network<T>;
-  /// One number per unit of every node, in one piece of memory.
+  /// Numbers of every node, in one piece of memory.
   struct Layers {
-    std::vector<T> memory;
-    std::vector<T*> of;  ///< [node]
+    Scratch<T> memory;
+    std::size_t size = 0;
+    std::vector<T*> of{};  ///< [node]
   };
-  enum class What { units, kept, kept_tangent };
+  /// What is to lie in it, and for how long: values and tangents of all units, to the end; their gradients,
+  /// to the end or until the node has handed them on; what layers keep.
+  enum class What { values, gradients, passing_gradients, kept };
   void provide(Layers& layers, What what) const;
 
   const Network<T>* network_;
   int capacity_;
+  After after_;
   int n_ = 0;
   const T* input_ = nullptr;
   Layers y_, kept_, gradient_, tangent_, kept_tangent_, gradient_tangent_;
