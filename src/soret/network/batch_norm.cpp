@@ -277,10 +277,15 @@ void BatchNorm<T>::backward_tangent(const Values<T>& v, const Tangents<T>& t, co
     const T* const factor_t = repeated.by([&, scale_t = t.parameters](int c) {
       return scale_t[c] * s.inverse[c] - factor_of(c) * s.inverse[c] * product_t[c];
     });
-    put_values(rows, gt.x, gt.add, [=, x = v.x, dy = g.y, dyt = gt.y](std::size_t i, int k) {
+    const auto of_gradient = [=, x = v.x, dy = g.y](std::size_t i, int k) {
+      return dy[i] - m1[k] - (x[i] - mean[k]) * inverse[k] * m2[k];
+    };
+    if (g.x)
+      put_values(rows, g.x, g.add, [=](std::size_t i, int k) { return factor[k] * of_gradient(i, k); });
+    put_values(rows, gt.x, gt.add, [=, x = v.x, dyt = gt.y](std::size_t i, int k) {
       const T xhat = (x[i] - mean[k]) * inverse[k];
       const T xhat_t = tangent_of_xhat(i, k, xhat);
-      return factor_t[k] * (dy[i] - m1[k] - xhat * m2[k]) +
+      return factor_t[k] * of_gradient(i, k) +
              factor[k] * (dyt[i] - m1_t[k] - xhat_t * m2[k] - xhat * m2_t[k]);
     });
   }

@@ -26,6 +26,7 @@ class BatchNorm final : public Layer<T> {
   void forward_tangent(const Values<T>& v, const Tangents<T>& t) const override;
   void backward_tangent(const Values<T>& v, const Tangents<T>& t, const Gradients<T>& g,
                         const Gradients<T>& gt) const override;
+  bool gives_again() const override { return true; }
   void sample_squares(const Values<T>& v, const T* dy, double* squares) const override;
   void update(const Values<T>& v, T* state) const override;
 

@@ -66,7 +66,7 @@ struct Tangents {
 template <class T>
 struct Gradients {
   const T* y;     ///< [n][output]
-  T* x;           ///< [n][input]; nullptr: nobody asks a layer with parameters for it
+  T* x;           ///< [n][input]; nullptr: nobody asks a layer with parameters (gives_again()) for it
   bool add;       ///< x is added to, not written
   T* parameters;  ///< added to; nullptr: nobody asks
 };
@@ -84,6 +84,8 @@ class Layer {
   /// Whether each map takes every unit by itself and, after forward, reads y where others read x: then y may
   /// lie where x lay, and so may the derivatives of both.
   virtual bool in_place() const { return false; }
+  /// Whether backward_tangent gives backward's dx once more, so that nobody need keep it.
+  virtual bool gives_again() const { return false; }
   /// Numbers that forward and forward_tangent keep for n samples each.
   virtual std::size_t kept(int /*n*/) const { return 0; }
 

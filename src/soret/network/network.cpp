@@ -17,6 +17,7 @@ namespace {
 /// A piece of a pass's memory, needed from the turn of node `born` to that of node `dies`, backwards.
 struct Piece {
   std::size_t size = 0, at = 0;
+  bool passes = false;  ///< not to the end
   int born = std::numeric_limits<int>::max();
   int dies = 0;
 };
@@ -239,7 +240,8 @@ void Network<T>::backward_tangent(Pass<T>& pass, const T* parameters, const T* d
           values(pass, node, i, parameters),
           {direction + node.parameters, x ? pass.tangent_.of[node.from] : nullptr, pass.tangent_.of[i],
            pass.kept_tangent_.of[i]},
-          {of[i], x ? of[node.from] : nullptr, node.adds, nullptr},
+          {of[i], pass.after_ == After::tangents && x && gives_again(i) ? of[node.from] : nullptr, false,
+           nullptr},
           {of_tangent[i], x ? of_tangent[node.from] : nullptr, node.adds, product + node.parameters});
       continue;
     }
@@ -268,6 +270,14 @@ bool Network<T>::overwrites(int to, int from) const {
 }
 
 template <class T>
+bool Network<T>::gives_again(int node) const {
+  const Node& reader = nodes_[node];
+  const Node& read = nodes_[reader.from];
+  return reader.layer && reader.layer->gives_again() && read.readers == 1 &&
+         !(read.layer && read.layer->in_place());  // it has changed its gradient since
+}
+
+template <class T>
 Pass<T>::Pass(const Network<T>& network, int capacity, After after)
     : network_(&network), capacity_(capacity), after_(after) {}
 
@@ -288,10 +298,15 @@ void Pass<T>::provide(Layers& layers, What what) const {
     }
     const bool wanted = what == What::values || node.has_parameters_below || i == count - 1;
     if (i > 0 && wanted) piece.size = capacity_ * node.shape.size();  // the input is the caller's
-    if (what == What::passing_gradients) {
-      piece.dies = i;
-      if (piece_of[i] == i) piece.born = i == count - 1 ? count : node.last_reader;
+    if (piece_of[i] == i && what != What::values) {
+      const bool output = i == count - 1;
+      const bool read = output || node.readers > 0;
+      const bool given_again =
+          after_ == After::tangents && !output && network_->gives_again(node.last_reader);
+      piece.passes = read && (what == What::gradient_tangents || after_ == After::nothing || given_again);
+      if (piece.passes) piece.born = output ? count : node.last_reader;
     }
+    if (piece.passes) piece.dies = i;
     // A sum hands its gradient on to both terms as it is.
     const bool both = what != What::values && !node.layer && i > 0;
     if (i > 0 && network_->overwrites(i, node.from)) piece_of[node.from] = piece_of[i];
@@ -304,13 +319,13 @@ void Pass<T>::provide(Layers& layers, What what) const {
 
 template <class T>
 T* Pass<T>::output_gradient() {
-  provide(gradient_, after_ == After::nothing ? What::passing_gradients : What::gradients);
+  provide(gradient_, What::gradients);
   return gradient_.of.back();
 }
 
 template <class T>
 T* Pass<T>::output_gradient_tangent() {
-  provide(gradient_tangent_, What::passing_gradients);
+  provide(gradient_tangent_, What::gradient_tangents);
   return gradient_tangent_.of.back();
 }
 

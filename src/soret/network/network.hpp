@@ -86,6 +86,8 @@ class Network {
     int readers = 0, last_reader = 0;
   };
   void read(int node);
+  /// Whether backward_tangent of a node gives the node that it reads its whole gradient once more.
+  bool gives_again(int node) const;
   /// Whether y of node `to` may lie where that of node `from`, which it reads, lay; and their tangents.
   bool overwrites(int to, int from) const;
   Values<T> values(const Pass<T>& pass, const Node& node, int index, const T* parameters) const;
@@ -95,8 +97,12 @@ class Network {
   std::size_t parameter_count_ = 0, state_count_ = 0;
 };
 
-/// What maps are to come after backward: `tangents`, and sample_squares(), need the gradients of all nodes.
-enum class After { tangents, nothing };
+/// What is to come after backward, for which it keeps gradients of nodes.
+enum class After {
+  anything,  ///< sample_squares(), too: of all nodes
+  tangents,  ///< of those that no layer gives again
+  nothing,
+};
 
 /// The memory of one computation on up to `capacity` samples; one per thread. Gradients and tangents get
 /// theirs when they are first asked for, and keep it: planned once, with nodes in the same place where the
@@ -104,7 +110,7 @@ enum class After { tangents, nothing };
 template <class T>
 class Pass {
  public:
-  explicit Pass(const Network<T>& network, int capacity, After after = After::tangents);
+  explicit Pass(const Network<T>& network, int capacity, After after = After::anything);
 
   int samples() const { return n_; }
   /// [samples][output], to be filled between forward and backward.
@@ -121,9 +127,9 @@ class Pass {
     std::size_t size = 0;
     std::vector<T*> of{};  ///< [node]
   };
-  /// What is to lie in it, and for how long: values and tangents of all units, to the end; their gradients,
-  /// to the end or until the node has handed them on; what layers keep.
-  enum class What { values, gradients, passing_gradients, kept };
+  /// What is to lie in it: values and tangents of all units, and what layers keep, to the end; gradients and
+  /// their tangents, to the end or until the node has handed them on.
+  enum class What { values, gradients, gradient_tangents, kept };
   void provide(Layers& layers, What what) const;
 
   const Network<T>* network_;
