@@ -66,7 +66,7 @@ template <class T>
 int BatchGradient<T>::abreast(int tasks) {
   const int threads = omp_in_parallel() != 0 ? 1 : omp_get_max_threads();
   const int count = tasks >= threads ? threads : 1;
-  while (static_cast<int>(workers_.size()) < count) workers_.emplace_back(network_, chunk_);
+  while (static_cast<int>(workers_.size()) < count) workers_.emplace_back(network_, chunk_, after_);
   return count;
 }
 
@@ -112,6 +112,10 @@ typename BatchGradient<T>::Result BatchGradient<T>::run(Job job, std::span<T> gr
   // Several passes leave the running statistics behind one by one, in their order.
   const bool in_turn = size > chunk_;
   job.moves_state = in_turn && moves;
+  if (job.term.strength > 0 && !job.term.penalty.finite_difference && after_ == network::After::nothing) {
+    after_ = network::After::tangents;
+    workers_.clear();
+  }
   const int together = in_turn ? abreast(1) : abreast(slabs);
   if (cuts && job.term.penalty.finite_difference)
     job.parameter_norm = std::sqrt(network::sum_of_squares(b.parameters.size(), b.parameters.data()));
@@ -382,7 +386,7 @@ void BatchGradient<T>::penalise(const Job& job, Worker& mine, const Range& slab,
         return w[i] + step * p[i];
       });
   clear(parameters, mine.shifted_gradient.data());
-  if (!mine.shifted_pass) mine.shifted_pass.emplace(network_, chunk_);
+  if (!mine.shifted_pass) mine.shifted_pass.emplace(network_, chunk_, network::After::nothing);
   passes([&](const Range& range, const Range& own) {
     forward(job, *mine.shifted_pass, range, mine.shifted.data());
     put_scalar(*mine.shifted_pass, range, own, false);

@@ -83,7 +83,8 @@ class BatchGradient {
   };
   /// What one thread needs and gives.
   struct Worker {
-    Worker(const network::Network<T>& network, int chunk) : pass(network, chunk) {}
+    Worker(const network::Network<T>& network, int chunk, network::After after)
+        : pass(network, chunk, after) {}
     network::Pass<T> pass;
     std::optional<network::Pass<T>> shifted_pass{};  ///< of finite differences
     std::vector<T> gradient{};
@@ -129,6 +130,7 @@ class BatchGradient {
   network::HeadKind head_;
   int chunk_, micro_batch_;
   std::size_t outputs_;
+  network::After after_ = network::After::nothing;  ///< of the workers' passes
   std::vector<Worker> workers_{};
 };
 
