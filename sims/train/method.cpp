@@ -161,12 +161,12 @@ training::Grafting complete(const Method& m, const network::Network<float>& netw
                      spacing, g.interval));
   const std::int64_t needed = (updates + g.interval - 1) / g.interval;
   for (std::int64_t k = 0; k < needed; ++k) {
-    // The record at a step is of the update before it.
-    const std::int64_t step = std::min((k + 1) * g.interval, updates);
-    const auto found = std::ranges::find(steps, step);
+    // The record at a step is of the update before it; a run of the same length ends with a shorter interval.
+    auto found = std::ranges::find(steps, (k + 1) * g.interval);
+    if (found == steps.end()) found = std::ranges::find(steps, updates);
     if (found == steps.end())
       fail(fmt::format("{} updates need its {} at step {}; it was recorded at every {} until {}", updates,
-                       m.norm_observable, step, spacing, steps.back()));
+                       m.norm_observable, (k + 1) * g.interval, spacing, steps.back()));
     g.norms.push_back(norms[static_cast<std::size_t>(found - steps.begin()) - 1]);
   }
   return g;

@@ -177,7 +177,9 @@ TEST_F(Train, GoesOnFromTheCheckpointBeforeADamagedOne) {
   EXPECT_EQ(result.values, whole.values);
   EXPECT_THAT(notes_, AllOf(HasSubstr("before the last"), HasSubstr("run.h5")));
 
-  for (const char* name : {"run.h5", "run.h5.previous"}) fs::resize_file(folder_ / name, 100);
+  // The good one now stands where the damaged one did.
+  EXPECT_FALSE(fs::exists(folder_ / "run.h5.previous"));
+  fs::resize_file(file(), 100);
   ASSERT_FALSE(interrupted(one_case, 1000, result));
   EXPECT_EQ(result.values, whole.values);
   EXPECT_THAT(notes_, HasSubstr("starts over"));
@@ -375,6 +377,165 @@ TEST_F(Train, CheckpointsHoldNamedParameters) {
 }
 
 // Two blocks of one trajectory each whose losses fall linearly: everything about the crossing is known.
+const std::string kPenalised = R"(
+[scan]
+mode = zip
+[network]
+hidden = 9-7
+activation = tanh
+[data]
+kind = clusters
+inputs = 6
+classes = 3
+separation = 2
+training_samples = 65
+validation_samples = 23
+test_samples = 31
+[sgd]
+batch_size = 20
+micro_batch_size = 6
+learning_rate = 0.1
+updates = 11
+[record]
+unit = updates
+observables = train_loss penalty step_gradient_norm update_norm micro_batch_norm micro_batch_square sampled_micro_batch_square selected_test_error
+monitored_size = 7
+monitored_batches = 5
+)";
+
+// Every method of seed 000 goes on where it was interrupted, across the smaller last batch of an epoch.
+TEST_F(Train, MethodsGoOnWhereTheyWereInterrupted) {
+  const std::vector<std::vector<std::string>> methods = {
+      {"penalty.kind=gradient_norm", "penalty.form=sample", "penalty.every=2"},
+      {"penalty.kind=fisher_trace", "penalty.strength_of=learning_rate", "schedule.kind=cosine"},
+      {"penalty.kind=average_jacobian", "penalty.derivative=finite_difference"},
+      {"penalty.kind=unit_jacobian", "penalty.form=fixed_sample", "sgd.optimizer=momentum"},
+      {"graft.kind=iterative", "graft.per_layer=true"},
+      {"graft.kind=normalised"},
+      {"noise.kind=anticorrelated", "noise.until=8", "noise.variance=1e-4"}};
+  const TrainRun plain = run(Case(kPenalised, {"sgd.updates=41", "record.every=7"}));
+  for (auto method : methods) {
+    method.insert(method.end(), {"sgd.updates=41", "record.every=7"});
+    const Case one_case(kPenalised, method);
+    const TrainRun whole = run(one_case);
+    EXPECT_NE(one_case.of(whole, O::train_loss), one_case.of(plain, O::train_loss)) << method[0];
+    TrainRun result;
+    int interruptions = 0;
+    while (interrupted(one_case, 1, result)) ++interruptions;
+    EXPECT_GT(interruptions, 1);
+    EXPECT_EQ(result.values, whole.values) << method[0];
+    const int threads = omp_get_max_threads();
+    omp_set_num_threads(3);
+    EXPECT_EQ(run(one_case).values, whole.values) << method[0];
+    omp_set_num_threads(threads);
+    store::remove_checkpoint(file());
+  }
+}
+
+// The norms of fresh micro-batches are those of any: without noise in the data they have the mean square
+// |g|^2 + tr Sigma/|M| (drawn without replacement from 65: times 1 - 6/64). 200 micro-batches.
+TEST_F(Train, MonitorsFreshMicroBatches) {
+  const Case one_case(kPenalised, {"record.monitored_batches=200", "sgd.updates=1",
+                                   "record.observables=micro_batch_norm micro_batch_square gradient_norm "
+                                   "covariance_trace sampled_micro_batch_square fisher_trace train_loss"});
+  const TrainRun one = run(one_case);
+  const double g = one_case.of(one, O::gradient_norm)[0];
+  const double trace = one_case.of(one, O::covariance_trace)[0];  // over N = 65
+  const double expected = g * g + trace / 7 * (65 - 7) / 64.0;
+  const double square = one_case.of(one, O::micro_batch_square)[0];
+  EXPECT_NEAR(square, expected, 0.1 * expected);
+  const double norm = one_case.of(one, O::micro_batch_norm)[0];
+  EXPECT_LT(norm * norm, square);
+  EXPECT_GT(norm * norm, 0.5 * square);
+  const double fisher = one_case.of(one, O::fisher_trace)[0];
+  EXPECT_NEAR(one_case.of(one, O::sampled_micro_batch_square)[0], fisher / 7, 0.15 * fisher / 7);
+}
+
+// With plain SGD a step is the learning rate times the gradient, whose norm is that of the update.
+TEST_F(Train, RecordsGradientsOfSteps) {
+  const Case one_case(kPenalised, {"penalty.kind=gradient_norm", "penalty.every=3"});
+  const TrainRun one = run(one_case);
+  const auto gradient = one_case.of(one, O::step_gradient_norm);
+  const auto step = one_case.of(one, O::update_norm);
+  const auto penalty = one_case.of(one, O::penalty);
+  EXPECT_EQ(gradient[0], 0);
+  for (std::size_t k = 1; k < gradient.size(); ++k) {
+    EXPECT_NEAR(step[k], 0.1 * gradient[k], 1e-5 * step[k]);
+    EXPECT_EQ(penalty[k] > 0, (k - 1) % 3 == 0) << k;  // the record at k is of update k - 1
+  }
+}
+
+/// A result file with norms over updates.
+void write_norms(const fs::path& file, const std::string& unit, std::vector<std::int64_t> steps,
+                 const std::vector<double>& norms) {
+  store::Dataset data;
+  const std::size_t points = norms.size() / steps.size();
+  if (points > 1) data.dimensions.push_back({"batch_size", points});
+  data.dimensions.push_back({"step", steps.size()});
+  data.variables.push_back({"step", {"step"}, std::move(steps), {{"long_name", unit}}});
+  std::vector<std::string> over{"step"};
+  if (points > 1) over.insert(over.begin(), "batch_size");
+  data.variables.push_back({"step_gradient_norm", over, norms, {}});
+  store::write(data, file);
+}
+
+TEST_F(Train, GraftsTheNormsOfAnotherRun) {
+  const fs::path norms = folder_ / "norms.h5";
+  const std::string key = "graft.file=" + norms.string();
+  const auto lengths = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> all{"graft.kind=external", key, "sgd.updates=5"};
+    all.insert(all.end(), more.begin(), more.end());
+    const Case one_case(kPenalised, all);
+    auto steps = one_case.of(run(one_case), O::update_norm);
+    for (double& x : steps) x = std::round(x * 1e4) / 1e3;  // over the learning rate of 0.1
+    return std::vector<double>(steps.begin() + 1, steps.end());
+  };
+  write_norms(norms, "update", {0, 1, 2, 3, 4, 5, 6}, {0, 1, 2, 3, 4, 5, 6});
+  EXPECT_EQ(lengths({}), (std::vector<double>{1, 2, 3, 4, 5}));
+  EXPECT_EQ(lengths({"graft.interval=2"}), (std::vector<double>{2, 2, 4, 4, 5}));
+  write_norms(norms, "update", {0, 2, 4, 6}, {0, 1, 2, 3, 0, 4, 5, 6});
+  EXPECT_EQ(lengths({"graft.point=1"}), (std::vector<double>{4, 4, 5, 5, 6}));
+
+  const auto complaint = [&](const std::vector<std::string>& more) -> std::string {
+    try {
+      lengths(more);
+    } catch (const std::exception& error) {
+      return error.what();
+    }
+    return "none";
+  };
+  EXPECT_THAT(complaint({}),
+              AllOf(HasSubstr("norms.h5"), HasSubstr("2 scan points"), HasSubstr("graft.point")));
+  EXPECT_THAT(complaint({"graft.point=2"}), HasSubstr("no point 2"));
+  EXPECT_THAT(complaint({"graft.point=0", "graft.interval=3"}), HasSubstr("no multiple"));
+  EXPECT_THAT(complaint({"graft.point=0", "sgd.updates=9"}),
+              AllOf(HasSubstr("9 updates"), HasSubstr("every 2 until 6")));
+  EXPECT_THAT(complaint({"graft.point=0", "graft.observable=train_loss"}), HasSubstr("has no train_loss"));
+  write_norms(norms, "epoch", {0, 1}, {0, 1});
+  EXPECT_THAT(complaint({}), HasSubstr("record.unit = updates"));
+  write_norms(norms, "update", {0, 1, 2, 3, 4, 5}, {0, 1, 2, std::nan(""), 4, 5});
+  EXPECT_THAT(complaint({}), HasSubstr("diverged or is unfinished"));
+  fs::remove(norms);
+  EXPECT_THAT(complaint({}), HasSubstr("norms.h5"));
+  EXPECT_THAT(complaint({"graft.file="}), HasSubstr("set graft.file"));
+}
+
+TEST_F(Train, RefusesMethodsThatDoNotFit) {
+  const auto complaint = [&](const std::vector<std::string>& settings) -> std::string {
+    try {
+      const Case one_case(kPenalised, settings);
+    } catch (const ConfigError& error) {
+      return error.what();
+    }
+    return "none";
+  };
+  EXPECT_THAT(complaint({"graft.kind=iterative", "penalty.kind=gradient_norm"}),
+              HasSubstr("penalty.kind = none"));
+  EXPECT_THAT(complaint({"penalty.strength=-0.1"}), AllOf(HasSubstr("penalty.strength"), HasSubstr("-0.1")));
+  EXPECT_THAT(complaint({"sgd.chunk=4"}), HasSubstr("take chunks of 3 or 6"));
+  EXPECT_THAT(complaint({"penalty.kind=gradient"}), HasSubstr("gradient_norm"));
+}
+
 TEST(TrainDerived, ComparesAtEqualLoss) {
   TrainRecord record;
   record.steps = {0, 10, 20};

@@ -85,9 +85,10 @@ TEST_F(Checkpoint, FallsBackToTheOneBefore) {
   EXPECT_EQ(older->data.at("weight").singles()[0], 1);
   EXPECT_THAT(older->note, HasSubstr("run.h5"));
 
-  fs::remove(file());  // killed between the two steps of writing
+  write_checkpoint(state(3), file());  // keeps the good one, not the damaged one
+  fs::remove(file());                  // killed between the two steps of writing
   EXPECT_EQ(recover_checkpoint(file())->data.at("weight").singles()[0], 1);
-  fs::resize_file(previous(), 100);
+  fs::resize_file(file(), 100);
   EXPECT_THROW(recover_checkpoint(file()), InputError);
   remove_checkpoint(file());
   EXPECT_TRUE(fs::is_empty(folder_));

@@ -92,7 +92,11 @@ std::optional<Recovered> recover_checkpoint(const fs::path& file) {
   for (const fs::path& candidate : {file, previous(file)}) {
     if (!fs::exists(candidate)) continue;
     try {
-      return Recovered{read_checkpoint(candidate), note};
+      Recovered recovered{read_checkpoint(candidate), note};
+      // In the place of a damaged one, so that the next write keeps this one and not that.
+      std::error_code ignored;
+      if (candidate != file) fs::rename(candidate, file, ignored);
+      return recovered;
     } catch (const InputError& error) {
       note += fmt::format("{}{}", note.empty() ? "" : "; ", error.what());
     }

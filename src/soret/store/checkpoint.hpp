@@ -22,8 +22,8 @@ struct Recovered {
   Dataset data;
   std::string note;  ///< what was wrong with a newer one; empty if nothing was
 };
-/// FILE, or FILE.previous where that is damaged or missing; nullopt where neither exists. Throws InputError
-/// if there are files and none is whole.
+/// FILE, or FILE.previous where that is damaged or missing, which then becomes FILE; nullopt where neither
+/// exists. Throws InputError if there are files and none is whole.
 std::optional<Recovered> recover_checkpoint(const std::filesystem::path& file);
 
 /// Deletes both.
