@@ -126,7 +126,7 @@ network::Network<T> make_network(const Model& m, const network::Shape& input, in
       return network::vgg<T>(input, outputs,
                              {.convolutions = m.stages,
                               .width = m.width,
-                              .batch_norm = m.has_batch_norm(),
+                              .batch_norm = m.kind == Model::Kind::vgg16,
                               .batch_norm_group = m.batch_norm_group,
                               .head = m.vgg_head});
   }

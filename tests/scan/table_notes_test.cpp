@@ -135,5 +135,20 @@ TEST_F(TableNotesRun, ChangingThemKeepsWhatWasFinished) {
   test::expect_same_data(file("whole.h5"), file("half.h5"));
 }
 
+TEST_F(TableNotesRun, ChangingThemKeepsTheJournal) {
+  run(kZip + kTable, "whole.h5");
+  const ScanPlan plan = toy::plan(kZip);
+  toy::Experiment experiment(plan);
+  experiment.after_unit = [&](int units) { stop_ = units >= 4; };
+  EXPECT_THROW(run_scan(plan, experiment,
+                        {.output = file("out.h5"), .stop = stop_, .threads = 1, .shard = {}, .quiet = true}),
+               Interrupted);
+  ASSERT_TRUE(std::filesystem::exists(file("out.h5.partial")));
+  stop_ = false;
+  const RunReport report = run(kZip + kTable, "out.h5");
+  EXPECT_EQ(report.trajectories + experiment.runs(), 3 * 13);
+  test::expect_same_data(file("whole.h5"), file("out.h5"));
+}
+
 }  // namespace
 }  // namespace soret
