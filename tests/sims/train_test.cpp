@@ -492,7 +492,7 @@ TEST_F(Train, GraftsTheNormsOfAnotherRun) {
   };
   write_norms(norms, "update", {0, 1, 2, 3, 4, 5, 6}, {0, 1, 2, 3, 4, 5, 6});
   EXPECT_EQ(lengths({}), (std::vector<double>{1, 2, 3, 4, 5}));
-  EXPECT_EQ(lengths({"graft.interval=2"}), (std::vector<double>{2, 2, 4, 4, 5}));
+  EXPECT_EQ(lengths({"graft.interval=2"}), (std::vector<double>{2, 2, 4, 4, 6}));
   write_norms(norms, "update", {0, 2, 4, 6}, {0, 1, 2, 3, 0, 4, 5, 6});
   EXPECT_EQ(lengths({"graft.point=1"}), (std::vector<double>{4, 4, 5, 5, 6}));
 
