@@ -76,7 +76,7 @@ std::vector<Option> method_options() {
            "of average_jacobian: 1/C as the seed prints it, or 1 as its code has it: C^2 times as strong"),
       text("penalty.derivative", "exact", {"exact", "finite_difference"},
            "of the penalty: exact Hessian-vector products, or differences of two gradients"),
-      positive(real("penalty.difference_step", "1e-4", 0,
+      positive(real("penalty.difference_step", "1e-3", 0,
                     "gradients differ by a move of the parameters of this length times 1 + their norm")),
 
       text("graft.kind", "none", kGrafts,

@@ -36,7 +36,7 @@ struct Penalty {
   /// The product H v from gradients at two places, (grad s(w + h v) - grad s(w)) / h with
   /// h = difference_step (1 + |w|) / |v|, instead of exactly.
   bool finite_difference = false;
-  double difference_step = 1e-4;
+  double difference_step = 1e-3;
 
   bool applies(std::int64_t update) const { return kind != PenaltyKind::none && update % every == 0; }
   double strength_at(double learning_rate) const {
