@@ -1,0 +1,380 @@
+#include "bench/pipeline_bench.hpp"
+
+#include <fmt/format.h>
+#include <malloc.h>
+#include <omp.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstring>
+#include <fstream>
+#include <functional>
+#include <numeric>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "bench/machine_peak.hpp"
+#include "soret/base/error.hpp"
+#include "soret/base/machine.hpp"
+#include "soret/network/elementwise.hpp"
+#include "soret/network/initialise.hpp"
+#include "soret/network/model_labels.hpp"
+#include "soret/network/models.hpp"
+#include "soret/random/fill.hpp"
+#include "soret/training/trainer.hpp"
+
+namespace soret::bench {
+namespace {
+
+using network::After;
+using network::HeadKind;
+using network::Network;
+using network::Pass;
+using network::put;
+using network::Targets;
+
+constexpr int kWidth = 64;
+constexpr int kBatch = 32;
+constexpr int kClasses = 10;
+constexpr double kStrength = 0.01;  ///< lambda
+constexpr double kDifferenceStep = 1e-4;
+
+template <class T>
+Network<T> resnet() {
+  return network::resnet18<T>({32, 32, 3}, kClasses, kWidth, 0);
+}
+
+enum class Method {
+  gradient,             ///< of L, the mean cross entropy of one micro-batch
+  gradient_norm,        ///< of L + lambda |grad L|^2
+  gradient_difference,  ///< the same with H grad L from gradients at two places
+  fisher_trace,         ///< of L + lambda |grad s|^2, s: L with labels drawn from the model
+};
+constexpr std::array kMethods = {Method::gradient, Method::gradient_norm, Method::gradient_difference,
+                                 Method::fisher_trace};
+constexpr std::array kMethodNames = {"gradient", "gradient_norm", "gradient_norm_by_differences",
+                                     "fisher_trace"};
+
+/// One micro-batch and what its gradients need.
+template <class T>
+class MicroBatch {
+ public:
+  MicroBatch(const Network<T>& net, Method method, int samples, const std::vector<float>& data)
+      : network_(net),
+        method_(method),
+        n_(samples),
+        x_(data.begin(), data.begin() + static_cast<std::ptrdiff_t>(n_ * net.input().size())),
+        state_(net.initial_state()),
+        labels_(samples),
+        drawn_(samples),
+        pass_(net, samples, exact() ? After::tangents : After::nothing),
+        v_(method == Method::gradient ? 0 : net.parameter_count()),
+        moved_(method == Method::gradient_difference ? net.parameter_count() : 0) {
+    for (int i = 0; i < n_; ++i) labels_[i] = (5 * i + 1) % kClasses;
+  }
+
+  /// total = the method's gradient at w; the loss L.
+  double operator()(const std::vector<T>& w, std::vector<T>& total) {
+    const std::size_t size = w.size();
+    put(size, total.data(), false, [](std::size_t) { return T{}; });
+    if (method_ == Method::fisher_trace) return fisher_trace(w, total);
+    const double loss = gradient(w, total);
+    if (method_ == Method::gradient_norm) {
+      // L's gradient g and 2 lambda H g add up in one place.
+      put(size, v_.data(), false, [g = total.data()](std::size_t i) { return T(2 * kStrength) * g[i]; });
+      network::hessian_vector(network_, HeadKind::softmax, pass_, targets(labels_), 1.0 / n_, w.data(),
+                              v_.data(), total.data());
+    }
+    if (method_ == Method::gradient_difference) {
+      const auto norm = [size](const T* a) { return std::sqrt(network::sum_of_squares(size, a)); };
+      const double step = kDifferenceStep * (1 + norm(w.data())) / norm(total.data());
+      put(size, moved_.data(), false,
+          [h = static_cast<T>(step), at = w.data(), g = total.data()](std::size_t i) {
+            return at[i] + h * g[i];
+          });
+      put(size, v_.data(), false, [](std::size_t) { return T{}; });
+      gradient(moved_, v_);
+      put(size, total.data(), true,
+          [share = static_cast<T>(2 * kStrength / step), g = total.data(), ahead = v_.data()](std::size_t i) {
+            return share * (ahead[i] - g[i]);
+          });
+    }
+    return loss;
+  }
+
+ private:
+  bool exact() const { return method_ == Method::gradient_norm || method_ == Method::fisher_trace; }
+  static Targets<T> targets(const std::vector<std::int32_t>& labels) {
+    return {labels.data(), nullptr, false};
+  }
+
+  double gradient(const std::vector<T>& w, std::vector<T>& g) {
+    return network::gradient(network_, HeadKind::softmax, pass_, n_, x_.data(), targets(labels_), 1.0 / n_,
+                             w.data(), state_.data(), {.seed = 1}, g.data());
+  }
+
+  /// backward_tangent is linear in the tangent of the output's gradient: with that of L's own added, it gives
+  /// the gradient of L along with that of the penalty.
+  double fisher_trace(const std::vector<T>& w, std::vector<T>& total) {
+    const double weight = 1.0 / n_;
+    const T* const z = network_.forward(pass_, n_, x_.data(), w.data(), state_.data(), {.seed = 1});
+    network::draw_labels(HeadKind::softmax, n_, kClasses, z, 1, 0, 0, drawn_.data(),
+                         static_cast<T*>(nullptr));
+    network::evaluate(HeadKind::softmax, n_, kClasses, z, targets(drawn_), weight, pass_.output_gradient());
+    put(v_.size(), v_.data(), false, [](std::size_t) { return T{}; });
+    network_.backward(pass_, w.data(), v_.data());
+    put(v_.size(), v_.data(), false, [v = v_.data()](std::size_t i) { return T(2 * kStrength) * v[i]; });
+    const T* const zt = network_.forward_tangent(pass_, w.data(), v_.data());
+    std::vector<T> dz(static_cast<std::size_t>(n_) * kClasses);
+    const double loss =
+        network::evaluate(HeadKind::softmax, n_, kClasses, z, targets(labels_), weight, dz.data());
+    T* const dzt = pass_.output_gradient_tangent();
+    network::evaluate_tangent(HeadKind::softmax, n_, kClasses, z, targets(drawn_), weight, zt, dzt);
+    for (std::size_t i = 0; i < dz.size(); ++i) dzt[i] += dz[i];
+    network_.backward_tangent(pass_, w.data(), v_.data(), total.data());
+    return loss;
+  }
+
+  const Network<T>& network_;
+  Method method_;
+  int n_;
+  std::vector<T> x_, state_;
+  std::vector<std::int32_t> labels_, drawn_;
+  Pass<T> pass_;
+  std::vector<T> v_, moved_;
+};
+
+template <class A, class B>
+double dot(const std::vector<A>& a, const std::vector<B>& b) {
+  return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);
+}
+
+/// |a - b| / |b|
+template <class A>
+double distance(const std::vector<A>& a, const std::vector<double>& b) {
+  std::vector<double> difference(b);
+  for (std::size_t i = 0; i < b.size(); ++i) difference[i] -= static_cast<double>(a[i]);
+  return std::sqrt(dot(difference, difference) / dot(b, b));
+}
+
+/// Single against double precision, the gradient along one direction against differences of the penalised
+/// loss in double, and products from two gradients against exact ones.
+nlohmann::json verify(const std::vector<float>& x, const std::vector<float>& w) {
+  constexpr int kSamples = 4;
+  const Network<float> in_float = resnet<float>();
+  const Network<double> in_double = resnet<double>();
+  const std::vector<double> wd(w.begin(), w.end());
+  nlohmann::json errors;
+  double worst = 0;
+  const auto record = [&](const std::string& what, double error) {
+    errors[what] = error;
+    worst = std::max(worst, error);
+  };
+  std::vector<float> single(w.size());
+  std::vector<double> exact(w.size());
+  for (const Method method : {Method::gradient_norm, Method::fisher_trace}) {
+    MicroBatch<float>(in_float, method, kSamples, x)(w, single);
+    MicroBatch<double>(in_double, method, kSamples, x)(wd, exact);
+    record(fmt::format("{}_single_precision", kMethodNames[static_cast<std::size_t>(method)]),
+           distance(single, exact));
+  }
+  MicroBatch<double>(in_double, Method::gradient_norm, kSamples, x)(wd, exact);
+  MicroBatch<float>(in_float, Method::gradient_difference, kSamples, x)(w, single);
+  errors["gradient_norm_by_differences"] = distance(single, exact);  // a property of the method
+  // The penalised loss along its own gradient, which the step moves by about 1e-7 of it.
+  MicroBatch<double> plain(in_double, Method::gradient, kSamples, x);
+  std::vector<double> g(w.size());
+  const double step = 1e-9 * std::sqrt(dot(wd, wd) / dot(exact, exact));
+  const auto penalised = [&](double by) {
+    std::vector<double> to = wd;
+    for (std::size_t i = 0; i < to.size(); ++i) to[i] += by * exact[i];
+    const double loss = plain(to, g);
+    return loss + kStrength * dot(g, g);
+  };
+  const double slope = (penalised(step) - penalised(-step)) / (2 * step);
+  record("gradient_norm_against_differences", std::abs(slope / dot(exact, exact) - 1));
+  constexpr double kAllowed = 1e-2;  // kinks of relu between two computations: see network_bench.cpp
+  if (!(worst < kAllowed))
+    throw RunError(fmt::format("bench pipeline: a relative error is above {}: {}", kAllowed, errors.dump()));
+  return errors;
+}
+
+double median(std::vector<double> x) {
+  std::ranges::sort(x);
+  return x[x.size() / 2];
+}
+
+template <class F>
+double seconds(const F& f) {
+  const double start = omp_get_wtime();
+  f();
+  return omp_get_wtime() - start;
+}
+
+/// A line of /proc/self/status, in bytes.
+double status_bytes(const std::string& key) {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with(key)) return 1024 * std::stod(line.substr(key.size() + 1));
+  return 0;
+}
+
+/// By how much the resident memory grows at most over that with network, parameters and images, in a thread
+/// whose own memory goes with it: as in a process of its own.
+double peak_growth(Method method, int batches, const std::vector<float>& x, const std::vector<float>& w) {
+  double growth = 0;
+  const int threads = omp_get_max_threads();
+  std::thread([&] {
+    omp_set_num_threads(threads);
+    const Network<float> net = resnet<float>();
+    malloc_trim(0);
+    std::ofstream("/proc/self/clear_refs") << "5";  // forgets the peak so far
+    const double before = status_bytes("VmRSS");
+    std::vector<float> total(w.size()), batch_total(batches > 1 ? w.size() : 0);
+    MicroBatch<float> batch(net, method, kBatch, x);
+    for (int k = 0; k < batches; ++k) {
+      batch(w, total);
+      if (batches > 1)
+        put(w.size(), batch_total.data(), true, [t = total.data()](std::size_t i) { return t[i]; });
+    }
+    growth = status_bytes("VmHWM") - before;
+  }).join();
+  malloc_trim(0);
+  return growth;
+}
+
+nlohmann::json memory(const std::vector<float>& x, const std::vector<float>& w) {
+  nlohmann::json bytes;
+  for (const Method method : kMethods)
+    bytes[kMethodNames[static_cast<std::size_t>(method)]] = peak_growth(method, 1, x, w);
+  bytes["gradient_norm_4_micro_batches"] = peak_growth(Method::gradient_norm, 4, x, w);
+  return bytes;
+}
+
+/// Multiply-adds of one sample's forward map: all, and of the first layer.
+std::pair<double, double> products_per_sample(const Network<float>& net) {
+  double total = 0;
+  double first = 0;
+  for (int node = 1; node <= net.last(); ++node) {
+    for (const network::View& view : net.parameters()) {
+      if (view.what.kind != network::Parameter::Kind::weight || view.name != net.name(node) + ".weight")
+        continue;
+      const double here = static_cast<double>(view.what.size()) * net.shape(node).h * net.shape(node).w;
+      if (total == 0) first = here;
+      total += here;
+    }
+  }
+  return {total, first};
+}
+
+nlohmann::json speed(const std::vector<float>& x, const std::vector<float>& w, int threads) {
+  constexpr int kRepeats = 7;
+  const Network<float> net = resnet<float>();
+  std::vector<MicroBatch<float>> batches;
+  batches.reserve(kMethods.size());
+  for (const Method method : kMethods) batches.emplace_back(net, method, kBatch, x);
+  std::vector<float> total(w.size());
+  for (auto& batch : batches) batch(w, total);
+  // In turn, so that drifts of the machine's speed meet all.
+  std::vector<double> peaks;
+  std::array<std::vector<double>, kMethods.size()> times, ratios;
+  for (int repeat = 0; repeat < kRepeats; ++repeat) {
+    if (repeat % 2 == 0) peaks.push_back(fma_peak_gflops(threads));
+    for (std::size_t m = 0; m < batches.size(); ++m) {
+      times[m].push_back(seconds([&] { batches[m](w, total); }));
+      ratios[m].push_back(times[m].back() / times[0].back());
+    }
+  }
+  // Forward, and backward to inputs and weights, without the gradient of the first inputs, which do not move,
+  // either. A tangent of each of the three is two products.
+  const auto [all, first] = products_per_sample(net);
+  const double gradient_flops = 2e-9 * kBatch * (3 * all - first);
+  const double product_flops = 2e-9 * kBatch * (6 * all - 4 * first);
+  const double peak = median(peaks);
+  nlohmann::json result{{"fma_peak_gflops", peak}};
+  for (std::size_t m = 0; m < batches.size(); ++m) {
+    const double flops = kMethods[m] == Method::gradient              ? gradient_flops
+                         : kMethods[m] == Method::gradient_difference ? 2 * gradient_flops
+                                                                      : gradient_flops + product_flops;
+    result[kMethodNames[m]] = {{"ms", 1e3 * median(times[m])},
+                               {"over_gradient", median(ratios[m])},
+                               {"gflops", flops / median(times[m])},
+                               {"fraction_of_fma_peak", flops / median(times[m]) / peak}};
+  }
+  return result;
+}
+
+/// Updates of small-batch SGD on images with crops and flips, assembled ahead on a thread of their own.
+nlohmann::json loading(const std::vector<float>& w) {
+  constexpr int kImages = 512;
+  constexpr int kUpdates = 12;
+  const Network<float> net = resnet<float>();
+  data::Dataset images{.name = "noise",
+                       .channels = 3,
+                       .height = 32,
+                       .width = 32,
+                       .classes = kClasses,
+                       .images = std::vector<float>(kImages * net.input().size()),
+                       .labels = std::vector<std::int32_t>(kImages)};
+  fill_normal({1, Purpose::dataset_inputs, 0}, 0, images.images);
+  for (int i = 0; i < kImages; ++i) images.labels[i] = i % kClasses;
+  const data::Augmentation augmentation{.padding = 4, .flip = true};
+  std::vector<double> steps, waits, assemblies;
+  {
+    std::vector<std::uint32_t> chosen(kBatch);
+    std::iota(chosen.begin(), chosen.end(), 0U);
+    data::Loader<float> loader(
+        images,
+        [&](std::int64_t) {
+          return data::Selection{chosen, 0};
+        },
+        0, augmentation, 1);
+    training::BatchGradient<float> gradient(net, HeadKind::softmax, kBatch);
+    std::vector<float> parameters = w, g(w.size()), statistics = net.initial_state();
+    for (int update = 0; update < kUpdates; ++update) {
+      const double start = omp_get_wtime();
+      const data::Batch<float>& batch = loader.next();
+      waits.push_back(omp_get_wtime() - start);
+      gradient(kBatch, batch.x.data(), {batch.labels.data(), nullptr, false}, parameters, statistics, {}, g);
+      put(g.size(), parameters.data(), true, [&](std::size_t i) { return -1e-4F * g[i]; });
+      steps.push_back(omp_get_wtime() - start);
+    }
+    data::Batch<float> batch;
+    for (int repeat = 0; repeat < kUpdates; ++repeat)
+      assemblies.push_back(seconds([&] { assemble(images, chosen, augmentation, 1, 0, batch); }));
+  }
+  const double step = median(steps);
+  return {{"update_ms", 1e3 * step},
+          {"waiting_share_of_update", median(waits) / step},
+          {"longest_wait_after_the_first_ms", 1e3 * *std::max_element(waits.begin() + 1, waits.end())},
+          {"assembly_ms", 1e3 * median(assemblies)},
+          {"assembly_over_update", median(assemblies) / step}};
+}
+
+}  // namespace
+
+nlohmann::json pipeline() {
+  const int threads = omp_get_max_threads();
+  const Network<float> net = resnet<float>();
+  std::vector<float> x(kBatch * net.input().size());
+  fill_normal({1, Purpose::inputs, 0}, 0, x);
+  const auto w = network::initial_parameters(net, network::Initialisation::he_normal, 1);
+  const auto bytes = memory(x, w);  // first: the rest leaves its own behind
+  return {
+      {"device", cpu_name()},
+      {"threads", threads},
+      {"network", fmt::format("ResNet-18 width {}", kWidth)},
+      {"micro_batch_size", kBatch},
+      {"verified",
+       "penalty gradients against differences of the penalised loss in double, single against double "
+       "precision"},
+      {"relative_errors", verify(x, w)},
+      {"speed", speed(x, w, threads)},
+      {"peak_memory_growth_bytes", bytes},
+      {"loading", loading(w)},
+  };
+}
+
+}  // namespace soret::bench
