@@ -16,6 +16,9 @@ class Activation final : public Layer<T> {
   const Shape& output() const override { return shape_; }
   ActivationKind kind() const { return kind_; }
   bool in_place() const override { return kind_ == ActivationKind::relu; }
+  bool redoes() const override { return in_place(); }
+  void redo(const Values<T>& v) const override { forward(v, {}, nullptr); }
+  void redo_tangent(const Values<T>& v, const Tangents<T>& t) const override { forward_tangent(v, t); }
   void forward(const Values<T>& v, const Mode& mode, const T* state) const override;
   void backward(const Values<T>& v, const Gradients<T>& g) const override;
   void forward_tangent(const Values<T>& v, const Tangents<T>& t) const override;

@@ -153,6 +153,16 @@ void BatchNorm<T>::forward(const Values<T>& v, const Mode& mode, const T* state)
       std::copy_n(state + channels, channels, s.variance);
     }
     for (int c = 0; c < channels; ++c) s.inverse[c] = 1 / std::sqrt(s.variance[c] + static_cast<T>(epsilon_));
+  }
+  redo(v);
+}
+
+template <class T>
+void BatchNorm<T>::redo(const Values<T>& v) const {
+  const int channels = shape_.c;
+  for (int group = 0; group < groups(v.n); ++group) {
+    const Rows rows = rows_of(group, v.n);
+    const Statistics<T> s = statistics(v, channels, group);
     Repeated<T, 4> repeated(rows);
     const T* const mean = repeated.of(s.mean);
     const T* const inverse = repeated.of(s.inverse);
@@ -192,7 +202,6 @@ void BatchNorm<T>::backward(const Values<T>& v, const Gradients<T>& g) const {
   }
 }
 
-// xhat' = (x' - mean(x') - xhat mean(xhat x')) / sigma
 template <class T>
 void BatchNorm<T>::forward_tangent(const Values<T>& v, const Tangents<T>& t) const {
   const int channels = shape_.c;
@@ -201,18 +210,13 @@ void BatchNorm<T>::forward_tangent(const Values<T>& v, const Tangents<T>& t) con
     const Statistics<T> s = statistics(v, channels, group);
     T* const mean_t = t.kept + static_cast<std::size_t>(group) * 2 * channels;
     T* const product_t = mean_t + channels;
-    Repeated<T, 7> repeated(rows);
-    const T* const mean = repeated.of(s.mean);
-    const T* const inverse = repeated.of(s.inverse);
-    const T* const scale_t = repeated.of(t.parameters);
-    const T* const shift_t = repeated.of(t.parameters + channels);
     if (!t.x) {
       std::fill_n(mean_t, 2 * channels, T{});
-      each_value(rows, [=, x = v.x, yt = t.y](std::size_t i, int k) {
-        yt[i] = scale_t[k] * ((x[i] - mean[k]) * inverse[k]) + shift_t[k];
-      });
       continue;
     }
+    Repeated<T, 2> repeated(rows);
+    const T* const mean = repeated.of(s.mean);
+    const T* const inverse = repeated.of(s.inverse);
     const double* const sums = channel_sums<T, 2>(rows, [=, x = v.x, xt = t.x](std::size_t i, int k) {
       return std::array{xt[i], xt[i] * ((x[i] - mean[k]) * inverse[k])};
     });
@@ -220,6 +224,30 @@ void BatchNorm<T>::forward_tangent(const Values<T>& v, const Tangents<T>& t) con
     for (int c = 0; c < channels; ++c) {
       mean_t[c] = static_cast<T>(sums[c] * share);
       product_t[c] = static_cast<T>(sums[channels + c] * share);
+    }
+  }
+  redo_tangent(v, t);
+}
+
+// xhat' = (x' - mean(x') - xhat mean(xhat x')) / sigma
+template <class T>
+void BatchNorm<T>::redo_tangent(const Values<T>& v, const Tangents<T>& t) const {
+  const int channels = shape_.c;
+  for (int group = 0; group < groups(v.n); ++group) {
+    const Rows rows = rows_of(group, v.n);
+    const Statistics<T> s = statistics(v, channels, group);
+    const T* const mean_t = t.kept + static_cast<std::size_t>(group) * 2 * channels;
+    const T* const product_t = mean_t + channels;
+    Repeated<T, 7> repeated(rows);
+    const T* const mean = repeated.of(s.mean);
+    const T* const inverse = repeated.of(s.inverse);
+    const T* const scale_t = repeated.of(t.parameters);
+    const T* const shift_t = repeated.of(t.parameters + channels);
+    if (!t.x) {
+      each_value(rows, [=, x = v.x, yt = t.y](std::size_t i, int k) {
+        yt[i] = scale_t[k] * ((x[i] - mean[k]) * inverse[k]) + shift_t[k];
+      });
+      continue;
     }
     const T* const m1 = repeated.of(mean_t);
     const T* const m2 = repeated.of(product_t);

@@ -27,6 +27,9 @@ class BatchNorm final : public Layer<T> {
   void backward_tangent(const Values<T>& v, const Tangents<T>& t, const Gradients<T>& g,
                         const Gradients<T>& gt) const override;
   bool gives_again() const override { return true; }
+  bool redoes() const override { return true; }
+  void redo(const Values<T>& v) const override;
+  void redo_tangent(const Values<T>& v, const Tangents<T>& t) const override;
   void sample_squares(const Values<T>& v, const T* dy, double* squares) const override;
   void update(const Values<T>& v, T* state) const override;
 

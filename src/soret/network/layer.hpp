@@ -86,6 +86,11 @@ class Layer {
   virtual bool in_place() const { return false; }
   /// Whether backward_tangent gives backward's dx once more, so that nobody need keep it.
   virtual bool gives_again() const { return false; }
+  /// Whether redo() and redo_tangent() give y once more, at a small part of the cost of a product, so that
+  /// nobody need keep it.
+  virtual bool redoes() const { return false; }
+  virtual void redo(const Values<T>& /*v*/) const {}
+  virtual void redo_tangent(const Values<T>& /*v*/, const Tangents<T>& /*t*/) const {}
   /// Numbers that forward and forward_tangent keep for n samples each.
   virtual std::size_t kept(int /*n*/) const { return 0; }
 

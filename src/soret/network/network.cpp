@@ -125,9 +125,19 @@ std::vector<T> Network<T>::initial_state() const {
 }
 
 template <class T>
-Values<T> Network<T>::values(const Pass<T>& pass, const Node& node, int index, const T* parameters) const {
+Values<T> Network<T>::values(const Pass<T>& pass, int i, const T* parameters) const {
+  const Node& node = nodes_[i];
   return {pass.n_, parameters + node.parameters, node.from == 0 ? pass.input_ : pass.y_.of[node.from],
-          pass.y_.of[index], pass.kept_.of[index]};
+          pass.y_.of[i], pass.kept_.of[i]};
+}
+
+// Nodes below the first parameters do not move.
+template <class T>
+Tangents<T> Network<T>::tangents(const Pass<T>& pass, int i, const T* direction) const {
+  const Node& node = nodes_[i];
+  return {direction + node.parameters,
+          nodes_[node.from].has_parameters_below ? pass.tangent_.of[node.from] : nullptr, pass.tangent_.of[i],
+          pass.kept_tangent_.of[i]};
 }
 
 template <class T>
@@ -142,7 +152,7 @@ const T* Network<T>::forward(Pass<T>& pass, int n, const T* x, const T* paramete
     const Node& node = nodes_[i];
     if (node.layer) {
       try {
-        node.layer->forward(values(pass, node, i, parameters), mode, state + node.state);
+        node.layer->forward(values(pass, i, parameters), mode, state + node.state);
       } catch (const ConfigError& error) {
         throw ConfigError(fmt::format("{}: {}", node.name, error.what()));
       }
@@ -170,10 +180,11 @@ void Network<T>::backward(Pass<T>& pass, const T* parameters, T* gradient) const
   for (int i = last(); i > 0; --i) {
     const Node& node = nodes_[i];
     if (!node.has_parameters_below) continue;
+    redo_for(pass, i, parameters, nullptr);
     const auto& of = pass.gradient_.of;
     const auto wanted = [&](int from) { return nodes_[from].has_parameters_below; };
     if (node.layer) {
-      node.layer->backward(values(pass, node, i, parameters),
+      node.layer->backward(values(pass, i, parameters),
                            {of[i], wanted(node.from) ? of[node.from] : nullptr, node.adds,
                             gradient ? gradient + node.parameters : nullptr});
       continue;
@@ -193,7 +204,7 @@ void Network<T>::sample_squares(const Pass<T>& pass, const T* parameters, double
     const Node& node = nodes_[i];
     if (!node.layer || node.layer->parameters().empty()) continue;
     try {
-      node.layer->sample_squares(values(pass, node, i, parameters), pass.gradient_.of[i], squares);
+      node.layer->sample_squares(values(pass, i, parameters), pass.gradient_.of[i], squares);
     } catch (const ConfigError& error) {
       throw ConfigError(fmt::format("{}: {}", node.name, error.what()));
     }
@@ -214,8 +225,8 @@ const T* Network<T>::forward_tangent(Pass<T>& pass, const T* parameters, const T
     if (!node.has_parameters_below) continue;
     T* const y = pass.tangent_.of[i];
     if (node.layer) {
-      node.layer->forward_tangent(values(pass, node, i, parameters),
-                                  {direction + node.parameters, at(node.from), y, pass.kept_tangent_.of[i]});
+      if (pass.redone_[i]) node.layer->redo(values(pass, i, parameters));
+      node.layer->forward_tangent(values(pass, i, parameters), tangents(pass, i, direction));
       continue;
     }
     const T* const a = at(node.from);
@@ -233,13 +244,12 @@ void Network<T>::backward_tangent(Pass<T>& pass, const T* parameters, const T* d
   for (int i = last(); i > 0; --i) {
     const Node& node = nodes_[i];
     if (!node.has_parameters_below) continue;
+    redo_for(pass, i, parameters, direction);
     const auto wanted = [&](int from) { return nodes_[from].has_parameters_below; };
     if (node.layer) {
       const bool x = wanted(node.from);
       node.layer->backward_tangent(
-          values(pass, node, i, parameters),
-          {direction + node.parameters, x ? pass.tangent_.of[node.from] : nullptr, pass.tangent_.of[i],
-           pass.kept_tangent_.of[i]},
+          values(pass, i, parameters), tangents(pass, i, direction),
           {of[i], pass.after_ == After::tangents && x && gives_again(i) ? of[node.from] : nullptr, false,
            nullptr},
           {of_tangent[i], x ? of_tangent[node.from] : nullptr, node.adds, product + node.parameters});
@@ -257,8 +267,7 @@ void Network<T>::backward_tangent(Pass<T>& pass, const T* parameters, const T* d
 template <class T>
 void Network<T>::update_state(Pass<T>& pass, T* state) const {
   for (int i = 1; i <= last(); ++i)
-    if (nodes_[i].layer)
-      nodes_[i].layer->update(values(pass, nodes_[i], i, nullptr), state + nodes_[i].state);
+    if (nodes_[i].layer) nodes_[i].layer->update(values(pass, i, nullptr), state + nodes_[i].state);
 }
 
 template <class T>
@@ -278,8 +287,45 @@ bool Network<T>::gives_again(int node) const {
 }
 
 template <class T>
+int Network<T>::redone_from(int node) const {
+  const Node& top = nodes_[node];
+  if (top.readers == 0 || !top.layer || !top.layer->redoes()) return -1;
+  const bool overwritten = nodes_[top.last_reader].from == node && overwrites(top.last_reader, node);
+  if (overwritten) return -1;
+  const int first = top.layer->in_place() && overwrites(node, top.from) ? top.from : node;
+  const Node& bottom = nodes_[first];
+  if (!bottom.layer || !bottom.layer->redoes() || bottom.layer->in_place()) return -1;
+  return redone_from(bottom.from) < 0 ? first : -1;  // from what is kept
+}
+
+template <class T>
+void Network<T>::redo_for(const Pass<T>& pass, int reader, const T* parameters, const T* direction) const {
+  const auto redo = [&](int node) {
+    const Layer<T>& layer = *nodes_[node].layer;
+    layer.redo(values(pass, node, parameters));
+    if (direction) layer.redo_tangent(values(pass, node, parameters), tangents(pass, node, direction));
+  };
+  for (const int node : {nodes_[reader].from, nodes_[reader].other}) {
+    if (node < 1 || pass.redone_from_[node] < 0 || nodes_[node].last_reader != reader) continue;
+    const bool needed = nodes_[reader].layer || nodes_[node].readers > 1 || nodes_[node].layer->in_place();
+    if (!needed) continue;  // a sum alone reads nothing downwards
+    redo(pass.redone_from_[node]);
+    if (node != pass.redone_from_[node]) redo(node);
+  }
+}
+
+template <class T>
 Pass<T>::Pass(const Network<T>& network, int capacity, After after)
-    : network_(&network), capacity_(capacity), after_(after) {}
+    : network_(&network),
+      capacity_(capacity),
+      after_(after),
+      redone_from_(network.nodes_.size(), -1),
+      redone_(network.nodes_.size(), false) {
+  for (int i = 1; i <= network.last() && after == After::tangents; ++i) {
+    redone_from_[i] = network.redone_from(i);
+    if (redone_from_[i] >= 0) redone_[i] = redone_[redone_from_[i]] = true;
+  }
+}
 
 template <class T>
 void Pass<T>::provide(Layers& layers, What what) const {
@@ -298,7 +344,10 @@ void Pass<T>::provide(Layers& layers, What what) const {
     }
     const bool wanted = what == What::values || node.has_parameters_below || i == count - 1;
     if (i > 0 && wanted) piece.size = capacity_ * node.shape.size();  // the input is the caller's
-    if (piece_of[i] == i && what != What::values) {
+    if (piece_of[i] == i && what == What::values) {
+      piece.passes = redone_from_[i] >= 0;
+      if (piece.passes) piece.born = node.last_reader;
+    } else if (piece_of[i] == i) {
       const bool output = i == count - 1;
       const bool read = output || node.readers > 0;
       const bool given_again =

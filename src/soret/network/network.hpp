@@ -56,7 +56,7 @@ class Network {
   /// The same y again.
   const T* output_of(const Pass<T>& pass) const;
   /// What forward left at a node behind the input. Where the node's only reader works in place (relu, or a
-  /// sum whose first term the node is), that is the reader's y.
+  /// sum whose first term the node is), that is the reader's y. Of a pass that is made for After::anything.
   const T* values_of(const Pass<T>& pass, int node) const;
   /// Adds to gradient[parameter_count] the derivative of the scalar whose derivative by the output is
   /// pass.output_gradient(). nullptr: only what other maps need of it. After forward.
@@ -90,7 +90,14 @@ class Network {
   bool gives_again(int node) const;
   /// Whether y of node `to` may lie where that of node `from`, which it reads, lay; and their tangents.
   bool overwrites(int to, int from) const;
-  Values<T> values(const Pass<T>& pass, const Node& node, int index, const T* parameters) const;
+  /// The first of the nodes whose y, in one place, ends as that of `node`, if their layers redo it and a pass
+  /// need not keep it; else -1.
+  int redone_from(int node) const;
+  /// Redoes the y, and if there is a direction their tangents, that were not kept and that node `reader` is
+  /// the last to read: downwards, they are needed from here on.
+  void redo_for(const Pass<T>& pass, int reader, const T* parameters, const T* direction) const;
+  Tangents<T> tangents(const Pass<T>& pass, int node, const T* direction) const;
+  Values<T> values(const Pass<T>& pass, int node, const T* parameters) const;
 
   std::vector<Node> nodes_;
   std::vector<View> parameters_, state_;
@@ -100,7 +107,7 @@ class Network {
 /// What is to come after backward, for which it keeps gradients of nodes.
 enum class After {
   anything,  ///< sample_squares(), too: of all nodes
-  tangents,  ///< of those that no layer gives again
+  tangents,  ///< of those that no layer gives again; values are kept of those that no layer redoes
   nothing,
 };
 
@@ -127,14 +134,17 @@ class Pass {
     std::size_t size = 0;
     std::vector<T*> of{};  ///< [node]
   };
-  /// What is to lie in it: values and tangents of all units, and what layers keep, to the end; gradients and
-  /// their tangents, to the end or until the node has handed them on.
+  /// What is to lie in it: values and tangents of all units, to the end or while they are read, upwards and
+  /// once more downwards; gradients and their tangents, to the end or until the node has handed them on; what
+  /// layers keep.
   enum class What { values, gradients, gradient_tangents, kept };
   void provide(Layers& layers, What what) const;
 
   const Network<T>* network_;
   int capacity_;
   After after_;
+  std::vector<int> redone_from_;  ///< [node] what Network::redone_from() says; -1 where all is kept
+  std::vector<bool> redone_;      ///< [node] y is not kept
   int n_ = 0;
   const T* input_ = nullptr;
   Layers y_, kept_, gradient_, tangent_, kept_tangent_, gradient_tangent_;
