@@ -143,13 +143,12 @@ class OneDnn final : public ConvolutionKernels<float> {
     Product& p = product(Kind::data, n);
     const float* const kernel = turned_kernel(p, w);
     const std::size_t size = s_.in.size();
-    float* const inputs = add ? scratch<Use::parts>(n * size) : dx;
     each_task(static_cast<int>(p.parts.size()), work(n), [&](int i) {
       const Part& part = p.parts[i];
-      float* const to = inputs + part.first_sample * size;
+      float* const own = dx + part.first_sample * size;
+      float* const to = add ? scratch<Use::parts>(part.samples * size) : own;
       part(to, dy + part.first_sample * s_.out.size(), kernel);
-      if (add)
-        put(part.samples * size, dx + part.first_sample * size, true, [to](std::size_t k) { return to[k]; });
+      if (add) put(part.samples * size, own, true, [to](std::size_t k) { return to[k]; });
     });
   }
 
