@@ -1,15 +1,14 @@
 #include "bench/pipeline_bench.hpp"
 
 #include <fmt/format.h>
-#include <malloc.h>
 #include <omp.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstring>
 #include <fstream>
-#include <functional>
 #include <numeric>
 #include <string>
 #include <thread>
@@ -221,15 +220,12 @@ double status_bytes(const std::string& key) {
   return 0;
 }
 
-/// By how much the resident memory grows at most over that with network, parameters and images, in a thread
-/// whose own memory goes with it: as in a process of its own.
+/// By how much the resident memory grows at most over that with network, parameters and images: in a process
+/// of its own, on a new thread there, for which OpenMP has no threads yet that the fork left behind.
 double peak_growth(Method method, int batches, const std::vector<float>& x, const std::vector<float>& w) {
-  double growth = 0;
-  const int threads = omp_get_max_threads();
-  std::thread([&] {
+  const auto measure = [&](int threads) {
     omp_set_num_threads(threads);
     const Network<float> net = resnet<float>();
-    malloc_trim(0);
     std::ofstream("/proc/self/clear_refs") << "5";  // forgets the peak so far
     const double before = status_bytes("VmRSS");
     std::vector<float> total(w.size()), batch_total(batches > 1 ? w.size() : 0);
@@ -239,9 +235,22 @@ double peak_growth(Method method, int batches, const std::vector<float>& x, cons
       if (batches > 1)
         put(w.size(), batch_total.data(), true, [t = total.data()](std::size_t i) { return t[i]; });
     }
-    growth = status_bytes("VmHWM") - before;
-  }).join();
-  malloc_trim(0);
+    return status_bytes("VmHWM") - before;
+  };
+  int ends[2];
+  if (pipe(ends) != 0) throw RunError("bench pipeline: no pipe to a process that measures memory");
+  const int threads = omp_get_max_threads();
+  const pid_t child = fork();
+  double growth = 0;
+  if (child == 0) {
+    std::thread([&] { growth = measure(threads); }).join();
+    _exit(write(ends[1], &growth, sizeof growth) == sizeof growth ? 0 : 1);
+  }
+  close(ends[1]);
+  const bool told = child > 0 && read(ends[0], &growth, sizeof growth) == sizeof growth;
+  close(ends[0]);
+  if (child > 0) waitpid(child, nullptr, 0);
+  if (!told) throw RunError("bench pipeline: the process that measures memory failed");
   return growth;
 }
 
@@ -361,7 +370,7 @@ nlohmann::json pipeline() {
   std::vector<float> x(kBatch * net.input().size());
   fill_normal({1, Purpose::inputs, 0}, 0, x);
   const auto w = network::initial_parameters(net, network::Initialisation::he_normal, 1);
-  const auto bytes = memory(x, w);  // first: the rest leaves its own behind
+  const auto bytes = memory(x, w);  // first: later processes would inherit what the rest leaves behind
   return {
       {"device", cpu_name()},
       {"threads", threads},
