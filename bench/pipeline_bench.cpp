@@ -346,7 +346,7 @@ nlohmann::json loading(const std::vector<float>& w) {
       const double start = omp_get_wtime();
       const data::Batch<float>& batch = loader.next();
       waits.push_back(omp_get_wtime() - start);
-      gradient(kBatch, batch.x.data(), {batch.labels.data(), nullptr, false}, parameters, statistics, {}, g);
+      gradient({kBatch, batch.x.data(), {batch.labels.data(), nullptr, false}, parameters, statistics, {}}, g);
       put(g.size(), parameters.data(), true, [&](std::size_t i) { return -1e-4F * g[i]; });
       steps.push_back(omp_get_wtime() - start);
     }
