@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "sims/option_table.hpp"
 #include "soret/base/error.hpp"
 #include "soret/measure/parts.hpp"
@@ -83,7 +85,7 @@ std::vector<Option> method_options() {
            "length of the batch gradient: that of a random micro-batch's (iterative), as recorded by another "
            "run "
            "(external), 1 (normalised: NGD)"),
-      text("graft.file", "", {}, "of external: a result file"),
+      text("graft.file", "", {}, "of external: a result file; norms are its means over trajectories"),
       fixed(text("graft.observable", "step_gradient_norm", {}, "of external: what in it is the norm")),
       integer("graft.point", "-1", -1, "of external: scan point of the file; -1: it has one"),
       integer("graft.interval", "0", 0,
@@ -160,10 +162,11 @@ training::Grafting complete(const Method& m, const network::Network<float>& netw
     fail(fmt::format("norms were recorded every {} updates, and graft.interval = {} is no multiple of that",
                      spacing, g.interval));
   const std::int64_t needed = (updates + g.interval - 1) / g.interval;
-  for (std::int64_t k = 0; k < needed; ++k) {
+  for (std::int64_t k = 0;; ++k) {
     // The record at a step is of the update before it; a run of the same length ends with a shorter interval.
     auto found = std::ranges::find(steps, (k + 1) * g.interval);
-    if (found == steps.end()) found = std::ranges::find(steps, updates);
+    if (found == steps.end() && k + 1 == needed) found = std::ranges::find(steps, updates);
+    if (found == steps.end() && k >= needed) break;  // more than the run needs: what the file has
     if (found == steps.end())
       fail(fmt::format("{} updates need its {} at step {}; it was recorded at every {} until {}", updates,
                        m.norm_observable, (k + 1) * g.interval, spacing, steps.back()));

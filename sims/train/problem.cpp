@@ -14,10 +14,14 @@ namespace {
 constexpr std::size_t kMostPerChunk = 128;
 
 int chunk_of(const TrainOptions& o) {
-  if (o.chunk > 0) return static_cast<int>(std::min(static_cast<std::size_t>(o.chunk), o.recipe.batch_size));
-  if (o.recipe.micro_batch_size > 0) return static_cast<int>(o.recipe.micro_batch_size);
-  const bool whole = o.model.has_batch_norm() && o.model.batch_norm_group == 0;
   const std::size_t batch = o.recipe.batch_size;
+  if (o.chunk > 0) return static_cast<int>(std::min(static_cast<std::size_t>(o.chunk), batch));
+  if (o.recipe.micro_batch_size > 0) {
+    const int group = o.model.has_batch_norm() ? o.model.batch_norm_group : 0;
+    const auto least = std::max(o.recipe.micro_batch_size, static_cast<std::size_t>(group));
+    return static_cast<int>(std::min(least, batch));
+  }
+  const bool whole = o.model.has_batch_norm() && o.model.batch_norm_group == 0;
   std::size_t chunk = whole ? batch : std::min(batch, kMostPerChunk);
   if (o.model.has_batch_norm() && !whole) {  // whole groups
     const auto group = static_cast<std::size_t>(o.model.batch_norm_group);
@@ -32,6 +36,18 @@ std::string key_of(const Settings& settings) {
   for (const auto& [name, value] : settings.values())
     if (name.starts_with("data.") || name == "ensemble.seed") key += fmt::format("{}={}\n", name, value);
   return key;
+}
+
+/// Chunks are made of whole groups, but for the last of a batch.
+void check_groups(const TrainProblem& p) {
+  const TrainOptions& o = p.options;
+  const int group = o.model.has_batch_norm() ? o.model.batch_norm_group : 0;
+  if (group == 0 || static_cast<std::size_t>(p.chunk) == o.recipe.batch_size || p.chunk % group == 0) return;
+  throw ConfigError(
+      fmt::format("network.batch_norm_group = {} does not divide the chunks of {} samples that are computed "
+                  "together; set "
+                  "sgd.chunk to a multiple of it",
+                  group, p.chunk));
 }
 
 /// Batch normalisation of one value fails in the middle of an epoch; said before anything is computed.
@@ -59,6 +75,30 @@ void check_last_batch(const TrainProblem& p) {
 
 }  // namespace
 
+double memory_of_run(const TrainProblem& p, int threads) {
+  using network::After;
+  const training::Recipe& r = p.options.recipe;
+  const bool exact = r.penalty.kind != training::PenaltyKind::none && !r.penalty.finite_difference;
+  const bool shifted = r.penalty.kind != training::PenaltyKind::none && r.penalty.finite_difference;
+  const auto pass = [&](int samples, After after, bool tangents) {
+    return static_cast<double>(network::Pass<float>(*p.network, samples, after).planned_bytes(tangents));
+  };
+  const int chunks = static_cast<int>((r.batch_size + static_cast<std::size_t>(p.chunk) - 1) /
+                                      static_cast<std::size_t>(p.chunk));
+  const int abreast = chunks >= threads ? threads : 1;
+  const double worker = pass(p.chunk, exact ? After::tangents : After::nothing, exact) +
+                        (shifted ? pass(p.chunk, After::nothing, false) : 0);
+  const double vectors_of_worker = (chunks > 1 ? 1 : 0) + (exact ? 1 : 0) + (shifted ? 3 : 0);
+  // Parameters now, at the start and those selected; the gradient; the one that gives norms.
+  const double vectors = 4 + training::memories(r.optimizer.kind) +
+                         (r.grafting.kind == training::GraftingKind::iterative ? 1 : 0);
+  const double vector = sizeof(float) * static_cast<double>(p.network->parameter_count());
+  const double batches = 3.0 * sizeof(float) * static_cast<double>(r.batch_size) *
+                         static_cast<double>(p.network->input().size());
+  return abreast * (worker + vectors_of_worker * vector) + vectors * vector + batches +
+         threads * pass(std::min(p.chunk, kEvaluationChunk), After::nothing, false);
+}
+
 std::string config_text(const std::string& simulation, const Settings& settings) {
   std::string text = fmt::format("simulation = {}\n", simulation);
   std::string section;
@@ -83,6 +123,7 @@ TrainProblem TrainProblems::operator()(const Settings& settings, const TrainReco
       make_network<float>(p.options.model, set->input(), classes));
   p.parts = measure::layer_parts(*p.network);
   p.chunk = chunk_of(p.options);
+  check_groups(p);
   check_last_batch(p);
 
   training::Recipe& recipe = p.options.recipe;

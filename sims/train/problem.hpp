@@ -10,6 +10,9 @@
 
 namespace soret::sims {
 
+/// Samples that are evaluated together, at most.
+inline constexpr int kEvaluationChunk = 128;
+
 /// A scan point, ready to be trained.
 struct TrainProblem {
   TrainOptions options;
@@ -34,6 +37,10 @@ class TrainProblems {
  private:
   std::map<std::string, std::shared_ptr<const TrainingSet>> sets_;
 };
+
+/// Bytes that one run of it takes at most, about: passes and gradients of `threads` threads, parameters and
+/// what the optimiser remembers. The data set, which runs share, comes on top.
+double memory_of_run(const TrainProblem& problem, int threads);
 
 /// The settings of a point as a config that runs this point alone.
 std::string config_text(const std::string& simulation, const Settings& settings);

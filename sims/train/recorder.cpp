@@ -34,6 +34,15 @@ std::uint64_t monitor_seed(std::uint64_t seed) {
   return Stream{seed, Purpose::monitor, 0}.derived_seed();
 }
 
+/// The seed of the labels that are drawn for them at an update.
+std::uint64_t label_seed(std::uint64_t seed, std::int64_t update) {
+  return Stream{seed, Purpose::monitor, 1 + static_cast<std::uint32_t>(update)}.derived_seed();
+}
+
+int evaluation_chunk(const TrainProblem& problem) {
+  return std::min(problem.chunk, kEvaluationChunk);
+}
+
 std::size_t monitored_size(const TrainProblem& problem, const TrainRecord& record) {
   return std::min(problem.set->train.size(), static_cast<std::size_t>(record.monitored_size));
 }
@@ -70,7 +79,7 @@ Recorder::Recorder(const TrainProblem& problem, const TrainRecord& record, std::
       monitor_sampler_(training::Sampling::shuffle_drop_last, problem.set->train.size(),
                        monitored_size(problem, record), monitor_seed(seed)),
       passes_(static_cast<std::size_t>(omp_get_max_threads()),
-              network::Pass<float>(*problem.network, problem.chunk)) {}
+              network::Pass<float>(*problem.network, evaluation_chunk(problem), network::After::nothing)) {}
 
 void Recorder::look_at(const training::TrainingState& state, const training::Trainer& trainer,
                        const StepRecord& last) {
@@ -109,7 +118,7 @@ std::vector<Recorder::Scores> Recorder::evaluate(const data::Dataset& set,
   std::vector<Sums> totals(labellings);
   std::vector<std::array<Sums, 2>> mine(static_cast<std::size_t>(omp_get_max_threads()));
   network::for_each_chunk(
-      n, problem_.chunk,
+      n, evaluation_chunk(problem_),
       [&](const network::Chunk& chunk) {
         const auto thread = static_cast<std::size_t>(omp_get_thread_num());
         thread_local data::Batch<float> batch;
@@ -436,7 +445,7 @@ void Recorder::measure(TrainObservable observable, std::span<double> out) {
       const auto loss = monitored();
       out[0] = measure::sampled_gradient_square(
                    loss, in_a_row(monitored_.size(), static_cast<std::size_t>(loss.chunk)),
-                   record_.fisher_draws, monitor_seed(seed_) + static_cast<std::uint64_t>(state_->update))[0]
+                   record_.fisher_draws, label_seed(seed_, state_->update))[0]
                    .value;
       break;
     }

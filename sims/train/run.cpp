@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <array>
+#include <bit>
 #include <chrono>
 #include <cmath>
 #include <limits>
@@ -132,10 +134,11 @@ class Run {
       const auto& steps = *groups_[g].steps;
       for (std::size_t k = 0; k < steps.size(); ++k)
         if (update_of(steps[k]) == state_.training.update && !record(trainer, groups_[g], k)) return false;
-      if (g == 0 && selects_ && std::ranges::any_of(steps, [&](std::int64_t step) {
-            return update_of(step) == state_.training.update;
-          }))
-        select(trainer);
+      if (g == 0 && selects_ &&
+          std::ranges::any_of(steps,
+                              [&](std::int64_t step) { return update_of(step) == state_.training.update; }) &&
+          !select(trainer))
+        return false;
     }
     return true;
   }
@@ -165,17 +168,20 @@ class Run {
     return true;
   }
 
-  void select(const training::Trainer& trainer) {
+  /// False if the held-out slice has no finite loss.
+  bool select(const training::Trainer& trainer) {
     look(trainer);
     const Recorder::Scores scores = recorder_->validation();
+    if (!std::isfinite(scores.loss)) return false;
     Selection& best = state_.selection;
     const auto rank = [&](double error, double loss) {
       return record_.select_by_loss ? std::pair(loss, error) : std::pair(error, loss);
     };
-    if (best.step >= 0 && rank(scores.error, scores.loss) >= rank(best.error, best.loss)) return;
+    if (best.step >= 0 && rank(scores.error, scores.loss) >= rank(best.error, best.loss)) return true;
     const auto step = std::ranges::find_if(
         record_.steps, [&](std::int64_t s) { return update_of(s) == state_.training.update; });
     best = {*step, scores.error, scores.loss, state_.training.parameters, state_.training.statistics};
+    return true;
   }
 
   // ---- How it ends ----
@@ -208,7 +214,8 @@ class Run {
       }
     }
     for (const std::size_t member : groups_.back().members)
-      state_.values[offsets_[member]] = final_value(record_.observables[member]);
+      if (!std::isfinite(state_.values[offsets_[member]] = final_value(record_.observables[member])))
+        return false;
     state_.ended = true;
     if (record_.keep_checkpoints) save();
     return true;
@@ -260,6 +267,7 @@ class Run {
                      {"trajectory", static_cast<std::int64_t>(trajectory_)},
                      {"run_seed", fmt::format("{}", recipe_.seed)},
                      {"parameters", static_cast<std::int64_t>(t.parameters.size())},
+                     {"external_norms", norms_digest()},
                      {"update", t.update},
                      {"optimizer_updates", t.optimizer.updates},
                      {"update_norm", state_.last.update_norm},
@@ -288,6 +296,16 @@ class Run {
     store::write_checkpoint(std::move(to), files_.checkpoint);
   }
 
+  /// What tells the norms of external grafting apart (FNV-1a of their bytes); empty without.
+  std::string norms_digest() const {
+    if (recipe_.grafting.norms.empty()) return {};
+    std::uint64_t hash = 14695981039346656037ULL;
+    for (const double norm : recipe_.grafting.norms)
+      for (const unsigned char byte : std::bit_cast<std::array<unsigned char, sizeof norm>>(norm))
+        hash = (hash ^ byte) * 1099511628211ULL;
+    return fmt::format("{:016x}", hash);
+  }
+
   void resume() {
     if (files_.checkpoint.empty()) return;
     std::optional<store::Recovered> recovered;
@@ -306,6 +324,11 @@ class Run {
           fmt::format("checkpoint {} belongs to another config:{}\nStart over with --fresh, or "
                       "choose another output.",
                       files_.checkpoint.string(), config_difference(there, problem_.config)));
+    if (text_attribute(from, "external_norms") != norms_digest())
+      throw InputError(
+          fmt::format("checkpoint {} was written with other norms than {} now holds; start over with "
+                      "--fresh, or choose another output",
+                      files_.checkpoint.string(), problem_.options.method.norm_file));
     state_.training = training_state_of(*problem_.network, from, files_.checkpoint);
     state_.last.update_norm = real_attribute(from, "update_norm");
     state_.last.gradient_norm = real_attribute(from, "gradient_norm");

@@ -41,6 +41,16 @@ void check(const TrainProblem& p, const TrainRecord& record) {
       throw ConfigError(fmt::format(
           "record.observables names {}, which needs a held-out slice: set data.validation_samples", name));
   }
+  const auto monitored = wants({O::micro_batch_norm, O::micro_batch_square, O::sampled_micro_batch_square});
+  if (!monitored.empty() && p.options.model.has_batch_norm()) {
+    const int size = std::min(record.monitored_size, static_cast<int>(p.set->train.size()));
+    const int group = p.options.model.batch_norm_group == 0 ? size : p.options.model.batch_norm_group;
+    if (size == 1 || group == 1 || size % group == 1)
+      throw ConfigError(fmt::format(
+          "record.observables names {}, and micro-batches of {} samples (record.monitored_size) leave a "
+          "batch-normalisation group of one",
+          monitored, size));
+  }
   if (const auto name = wants({O::gauss_newton_trace, O::trace_bound, O::trace_bound_printed});
       !name.empty()) {
     const Model& m = p.options.model;
@@ -53,6 +63,21 @@ void check(const TrainProblem& p, const TrainRecord& record) {
   }
 }
 
+/// Throws ConfigError where runs of a point would need more memory than there is.
+void check_memory(const TrainProblem& p, std::size_t runs, int threads) {
+  const auto together = static_cast<int>(std::min(runs, static_cast<std::size_t>(threads)));
+  const double run = memory_of_run(p, std::max(1, threads / together));
+  const double available = available_memory();
+  if (available == 0 || together * run < available) return;
+  constexpr double kGiB = 1 << 30;
+  throw ConfigError(fmt::format(
+      "a run of {} parameters in chunks of {} samples takes about {:.1f} GiB, {} at a time {:.1f} GiB, and "
+      "{:.1f} GiB "
+      "are free; take a smaller sgd.chunk (or sgd.micro_batch_size, which it follows), network.width or "
+      "--threads",
+      p.network->parameter_count(), p.chunk, run / kGiB, together, together * run / kGiB, available / kGiB));
+}
+
 class TrainExperiment : public Experiment {
  public:
   TrainExperiment(const ScanPlan& plan, const Backend& backend)
@@ -63,6 +88,7 @@ class TrainExperiment : public Experiment {
     for (std::size_t i = 0; i < plan.points(); ++i) {
       problems_.push_back(make(plan.at(i), record_));
       check(problems_.back(), record_);
+      check_memory(problems_.back(), plan.points() * record_.trajectories, threads_);
       if (!problems_.back().options.model.start.empty()) beginning(problems_.back(), 0);
     }
     const auto all = train_observables();

@@ -13,4 +13,14 @@ std::string cpu_name() {
   return "unknown processor";
 }
 
+double available_memory() {
+  std::ifstream info("/proc/meminfo");
+  std::string key;
+  for (double kilobytes = 0; info >> key >> kilobytes;) {
+    if (key == "MemAvailable:") return 1024 * kilobytes;
+    std::getline(info, key);
+  }
+  return 0;
+}
+
 }  // namespace soret

@@ -328,8 +328,7 @@ Pass<T>::Pass(const Network<T>& network, int capacity, After after)
 }
 
 template <class T>
-void Pass<T>::provide(Layers& layers, What what) const {
-  if (!layers.of.empty()) return;
+std::vector<std::size_t> Pass<T>::plan(What what, std::size_t& size) const {
   const auto& nodes = network_->nodes_;
   const int count = network_->last() + 1;
   std::vector<Piece> pieces(nodes.size());
@@ -361,9 +360,31 @@ void Pass<T>::provide(Layers& layers, What what) const {
     if (i > 0 && network_->overwrites(i, node.from)) piece_of[node.from] = piece_of[i];
     if (both && network_->overwrites(i, node.other)) piece_of[node.other] = piece_of[i];
   }
-  layers.size = place(pieces, 64 / sizeof(T));
+  size = place(pieces, 64 / sizeof(T));
+  std::vector<std::size_t> at;
+  for (const int piece : piece_of) at.push_back(pieces[piece].at);
+  return at;
+}
+
+template <class T>
+void Pass<T>::provide(Layers& layers, What what) const {
+  if (!layers.of.empty()) return;
+  const auto places = plan(what, layers.size);
   T* const memory = layers.memory.get(layers.size);
-  for (const int piece : piece_of) layers.of.push_back(memory + pieces[piece].at);
+  for (const std::size_t at : places) layers.of.push_back(memory + at);
+}
+
+template <class T>
+std::size_t Pass<T>::planned_bytes(bool tangents) const {
+  std::vector<What> all = {What::values, What::kept, What::gradients};
+  if (tangents) all.insert(all.end(), {What::values, What::kept, What::gradient_tangents});
+  std::size_t count = 0;
+  for (const What what : all) {
+    std::size_t size = 0;
+    plan(what, size);
+    count += size;
+  }
+  return count * sizeof(T);
 }
 
 template <class T>

@@ -125,6 +125,8 @@ class Pass {
   T* output_gradient_tangent();
   /// Bytes held now.
   std::size_t bytes() const;
+  /// Bytes to be held once gradients, and with `tangents` Hessian-vector products, have been computed.
+  std::size_t planned_bytes(bool tangents) const;
 
  private:
   friend class Network<T>;
@@ -138,6 +140,8 @@ class Pass {
   /// once more downwards; gradients and their tangents, to the end or until the node has handed them on; what
   /// layers keep.
   enum class What { values, gradients, gradient_tangents, kept };
+  /// The place of every node's numbers, and how many there are in all.
+  std::vector<std::size_t> plan(What what, std::size_t& size) const;
   void provide(Layers& layers, What what) const;
 
   const Network<T>* network_;

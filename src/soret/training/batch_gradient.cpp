@@ -256,16 +256,20 @@ Targets<T> BatchGradient<T>::scalar_targets(const Job& job, Worker& mine, const 
   switch (term.penalty.kind) {
     case PenaltyKind::fisher_trace: {
       const auto samples = static_cast<std::size_t>(part.count);
+      const bool with_values = head_ == HeadKind::squared;
       if (draw) {
         mine.labels.resize(std::max(mine.labels.size(), samples));
-        if (head_ == HeadKind::squared) mine.values.resize(std::max(mine.values.size(), samples * outputs_));
+        if (with_values) mine.values.resize(std::max(mine.values.size(), samples * outputs_));
+      }
+      T* const values = with_values ? mine.values.data() + place * outputs_ : nullptr;
+      if (draw) {
         network::draw_labels(head_, range.count, static_cast<int>(outputs_), z, term.seed, 0,
                              job.batch.mode.first_sample + static_cast<std::uint64_t>(range.first),
-                             mine.labels.data() + place, mine.values.data() + place * outputs_);
+                             mine.labels.data() + place, values);
         if (!term.drawn_labels.empty())
           std::copy_n(mine.labels.data() + place, range.count, term.drawn_labels.data() + range.first);
       }
-      return {mine.labels.data() + place, mine.values.data() + place * outputs_, false};
+      return {mine.labels.data() + place, values, false};
     }
     case PenaltyKind::average_jacobian:
       mine.values.assign(outputs_, static_cast<T>(term.penalty.sum_of_classes ? 1.0 : 1.0 / outputs_));
@@ -339,6 +343,7 @@ void BatchGradient<T>::penalise(const Job& job, Worker& mine, const Range& slab,
     put(parameters, v.data(), false, [twice, p = v.data()](std::size_t i) { return twice * p[i]; });
     mine.loss_gradient.resize(static_cast<std::size_t>(chunk_) * outputs_);
     passes([&](const Range& range, const Range& own) {
+      const Stopwatch watch;
       const std::size_t at = static_cast<std::size_t>(own.first - range.first) * outputs_;
       Targets<T> targets;
       if (one_pass) {
@@ -348,7 +353,6 @@ void BatchGradient<T>::penalise(const Job& job, Worker& mine, const Range& slab,
         targets = put_scalar(mine.pass, range, own, false);
         network_.backward(mine.pass, b.parameters.data(), nullptr);
       }
-      const Stopwatch watch;
       const T* const zt = network_.forward_tangent(mine.pass, b.parameters.data(), v.data());
       T* const dzt = mine.pass.output_gradient_tangent();
       if (own.count < range.count) std::fill_n(dzt, static_cast<std::size_t>(range.count) * outputs_, T{});

@@ -85,7 +85,7 @@ class Trainer {
   /// The rule of the next update.
   const Optimizer& optimizer() const;
   std::int64_t updates_per_epoch() const { return sampler_.updates_per_epoch(); }
-  /// The gradient of the last step.
+  /// The gradient of the last step, as the optimiser took it.
   std::span<const float> gradient() const { return gradient_; }
 
   BatchGradient<float>& batch_gradient() { return batch_gradient_; }
