@@ -19,7 +19,6 @@
 #include "soret/base/machine.hpp"
 #include "soret/network/elementwise.hpp"
 #include "soret/network/initialise.hpp"
-#include "soret/network/model_labels.hpp"
 #include "soret/network/models.hpp"
 #include "soret/random/fill.hpp"
 #include "soret/training/trainer.hpp"
@@ -27,18 +26,14 @@
 namespace soret::bench {
 namespace {
 
-using network::After;
 using network::HeadKind;
 using network::Network;
-using network::Pass;
 using network::put;
-using network::Targets;
 
 constexpr int kWidth = 64;
 constexpr int kBatch = 32;
 constexpr int kClasses = 10;
 constexpr double kStrength = 0.01;  ///< lambda
-constexpr double kDifferenceStep = 1e-4;
 
 template <class T>
 Network<T> resnet() {
@@ -56,93 +51,41 @@ constexpr std::array kMethods = {Method::gradient, Method::gradient_norm, Method
 constexpr std::array kMethodNames = {"gradient", "gradient_norm", "gradient_norm_by_differences",
                                      "fisher_trace"};
 
+training::PenaltyTerm term_of(Method method) {
+  training::PenaltyTerm term{.strength = method == Method::gradient ? 0 : kStrength};
+  term.penalty.kind = method == Method::gradient       ? training::PenaltyKind::none
+                      : method == Method::fisher_trace ? training::PenaltyKind::fisher_trace
+                                                       : training::PenaltyKind::gradient_norm;
+  term.penalty.finite_difference = method == Method::gradient_difference;
+  return term;
+}
+
 /// One micro-batch and what its gradients need.
 template <class T>
 class MicroBatch {
  public:
   MicroBatch(const Network<T>& net, Method method, int samples, const std::vector<float>& data)
-      : network_(net),
-        method_(method),
-        n_(samples),
+      : n_(samples),
+        term_(term_of(method)),
         x_(data.begin(), data.begin() + static_cast<std::ptrdiff_t>(n_ * net.input().size())),
         state_(net.initial_state()),
         labels_(samples),
-        drawn_(samples),
-        pass_(net, samples, exact() ? After::tangents : After::nothing),
-        v_(method == Method::gradient ? 0 : net.parameter_count()),
-        moved_(method == Method::gradient_difference ? net.parameter_count() : 0) {
+        gradient_(net, HeadKind::softmax, samples) {
     for (int i = 0; i < n_; ++i) labels_[i] = (5 * i + 1) % kClasses;
   }
 
   /// total = the method's gradient at w; the loss L.
   double operator()(const std::vector<T>& w, std::vector<T>& total) {
-    const std::size_t size = w.size();
-    put(size, total.data(), false, [](std::size_t) { return T{}; });
-    if (method_ == Method::fisher_trace) return fisher_trace(w, total);
-    const double loss = gradient(w, total);
-    if (method_ == Method::gradient_norm) {
-      // L's gradient g and 2 lambda H g add up in one place.
-      put(size, v_.data(), false, [g = total.data()](std::size_t i) { return T(2 * kStrength) * g[i]; });
-      network::hessian_vector(network_, HeadKind::softmax, pass_, targets(labels_), 1.0 / n_, w.data(),
-                              v_.data(), total.data());
-    }
-    if (method_ == Method::gradient_difference) {
-      const auto norm = [size](const T* a) { return std::sqrt(network::sum_of_squares(size, a)); };
-      const double step = kDifferenceStep * (1 + norm(w.data())) / norm(total.data());
-      put(size, moved_.data(), false,
-          [h = static_cast<T>(step), at = w.data(), g = total.data()](std::size_t i) {
-            return at[i] + h * g[i];
-          });
-      put(size, v_.data(), false, [](std::size_t) { return T{}; });
-      gradient(moved_, v_);
-      put(size, total.data(), true,
-          [share = static_cast<T>(2 * kStrength / step), g = total.data(), ahead = v_.data()](std::size_t i) {
-            return share * (ahead[i] - g[i]);
-          });
-    }
-    return loss;
+    return gradient_({n_, x_.data(), {labels_.data(), nullptr, false}, w, state_, {.seed = 1}}, total, term_)
+        .loss;
   }
 
  private:
-  bool exact() const { return method_ == Method::gradient_norm || method_ == Method::fisher_trace; }
-  static Targets<T> targets(const std::vector<std::int32_t>& labels) {
-    return {labels.data(), nullptr, false};
-  }
-
-  double gradient(const std::vector<T>& w, std::vector<T>& g) {
-    return network::gradient(network_, HeadKind::softmax, pass_, n_, x_.data(), targets(labels_), 1.0 / n_,
-                             w.data(), state_.data(), {.seed = 1}, g.data());
-  }
-
-  /// backward_tangent is linear in the tangent of the output's gradient: with that of L's own added, it gives
-  /// the gradient of L along with that of the penalty.
-  double fisher_trace(const std::vector<T>& w, std::vector<T>& total) {
-    const double weight = 1.0 / n_;
-    const T* const z = network_.forward(pass_, n_, x_.data(), w.data(), state_.data(), {.seed = 1});
-    network::draw_labels(HeadKind::softmax, n_, kClasses, z, 1, 0, 0, drawn_.data(),
-                         static_cast<T*>(nullptr));
-    network::evaluate(HeadKind::softmax, n_, kClasses, z, targets(drawn_), weight, pass_.output_gradient());
-    put(v_.size(), v_.data(), false, [](std::size_t) { return T{}; });
-    network_.backward(pass_, w.data(), v_.data());
-    put(v_.size(), v_.data(), false, [v = v_.data()](std::size_t i) { return T(2 * kStrength) * v[i]; });
-    const T* const zt = network_.forward_tangent(pass_, w.data(), v_.data());
-    std::vector<T> dz(static_cast<std::size_t>(n_) * kClasses);
-    const double loss =
-        network::evaluate(HeadKind::softmax, n_, kClasses, z, targets(labels_), weight, dz.data());
-    T* const dzt = pass_.output_gradient_tangent();
-    network::evaluate_tangent(HeadKind::softmax, n_, kClasses, z, targets(drawn_), weight, zt, dzt);
-    for (std::size_t i = 0; i < dz.size(); ++i) dzt[i] += dz[i];
-    network_.backward_tangent(pass_, w.data(), v_.data(), total.data());
-    return loss;
-  }
-
-  const Network<T>& network_;
-  Method method_;
   int n_;
+  training::PenaltyTerm term_;
   std::vector<T> x_, state_;
-  std::vector<std::int32_t> labels_, drawn_;
-  Pass<T> pass_;
-  std::vector<T> v_, moved_;
+  std::vector<std::int32_t> labels_;
+  training::BatchGradient<T> gradient_;
 };
 
 template <class A, class B>
@@ -346,7 +289,8 @@ nlohmann::json loading(const std::vector<float>& w) {
       const double start = omp_get_wtime();
       const data::Batch<float>& batch = loader.next();
       waits.push_back(omp_get_wtime() - start);
-      gradient({kBatch, batch.x.data(), {batch.labels.data(), nullptr, false}, parameters, statistics, {}}, g);
+      gradient({kBatch, batch.x.data(), {batch.labels.data(), nullptr, false}, parameters, statistics, {}},
+               g);
       put(g.size(), parameters.data(), true, [&](std::size_t i) { return -1e-4F * g[i]; });
       steps.push_back(omp_get_wtime() - start);
     }

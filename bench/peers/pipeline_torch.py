@@ -24,7 +24,7 @@ import torch.nn.functional as F
 
 from network_torch import resnet18
 
-WIDTH, BATCH, STRENGTH, DIFFERENCE_STEP = 64, 32, 0.01, 1e-4
+WIDTH, BATCH, STRENGTH, DIFFERENCE_STEP = 64, 32, 0.01, 1e-3
 FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 KEEP = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(1 << 40), "MALLOC_TOP_PAD_": str(1 << 28)}
 

@@ -107,5 +107,25 @@ TEST(Pass, HoldsLessTheLessIsToCome) {
   EXPECT_LT(held(After::anything), 2.0);
 }
 
+// Told before anything is computed, it is what the pass then holds.
+TEST(Pass, KnowsItsMemoryBeforehand) {
+  const auto network = every_order<double>();
+  const auto s = situation(network, 5, HeadKind::softmax);
+  for (const After after : {After::anything, After::tangents}) {
+    Pass<double> pass(network, s.n, after);
+    const std::size_t alone = pass.planned_bytes(false);
+    const std::size_t all = pass.planned_bytes(true);
+    EXPECT_EQ(pass.bytes(), 0U);
+    std::vector<double> g(s.parameters.size());
+    gradient(network, s.head, pass, s.n, s.x.data(), s.targets(), s.weight(), s.parameters.data(),
+             s.state.data(), s.mode, g.data());
+    EXPECT_EQ(pass.bytes(), alone);
+    std::vector<double> product(g.size());
+    hessian_vector(network, s.head, pass, s.targets(), s.weight(), s.parameters.data(), g.data(),
+                   product.data());
+    EXPECT_EQ(pass.bytes(), all);
+  }
+}
+
 }  // namespace
 }  // namespace soret::network

@@ -582,9 +582,25 @@ TEST(TrainOptions, RefusesWhatNoKeyAloneCanTell) {
   EXPECT_THAT(message({"sgd.updates=10"}), HasSubstr("record.unit = updates"));
   EXPECT_THAT(message({"record.matched_losses=1 -1"}), HasSubstr("'-1'"));
   EXPECT_THAT(message({"sgd.batch_size=59", "network.kind=f2"}), HasSubstr("group of one sample"));
-  EXPECT_THAT(message({"sgd.batch_size=30", "sgd.chunk=15", "network.kind=f2", "network.batch_norm_group=7"}),
+  EXPECT_THAT(message({"sgd.batch_size=15", "network.kind=f2", "network.batch_norm_group=7", "sgd.chunk=15"}),
               HasSubstr("group of one sample"));
+  EXPECT_THAT(message({"sgd.batch_size=30", "network.kind=f2", "network.batch_norm_group=7", "sgd.chunk=15"}),
+              AllOf(HasSubstr("batch_norm_group = 7"), HasSubstr("chunks of 15"), HasSubstr("sgd.chunk")));
   EXPECT_THAT(message({"sgd.optimizer=adam", "sgd.beta2=1"}), HasSubstr("below 1"));
+}
+
+// The estimate is what passes plan and vectors take: it grows with the chunk, and with a penalty.
+TEST(TrainMemory, GrowsWithChunksAndPenalties) {
+  const auto bytes = [](const std::vector<std::string>& settings) {
+    return memory_of_run(Case(kPenalised, settings).problem, 1);
+  };
+  const double plain = bytes({});
+  EXPECT_GT(bytes({"penalty.kind=gradient_norm"}), 1.3 * plain);
+  EXPECT_GT(bytes({"sgd.chunk=18", "sgd.micro_batch_size=18"}), plain);
+  EXPECT_GT(bytes({"sgd.optimizer=adam"}), plain);
+  const Case one_case(kPenalised);
+  const auto parameters = static_cast<double>(one_case.problem.network->parameter_count());
+  EXPECT_GT(plain, 4 * 4 * parameters);
 }
 
 }  // namespace
