@@ -78,7 +78,9 @@ class Comparer {
     if (!request_.steps.empty() && is_step(x))
       throw ConfigError("--step chooses records of figures over something else; this one is over the step");
     const auto along = std::ranges::find(quantity_.dimensions, x, &Dimension::name);
-    if (along != quantity_.dimensions.end())
+    if (runs_with(x))
+      over_dimension(static_cast<std::size_t>(quantity_.step() - quantity_.dimensions.data()), result);
+    else if (along != quantity_.dimensions.end())
       over_dimension(static_cast<std::size_t>(along - quantity_.dimensions.begin()), result);
     else
       over_scan(x, result);
@@ -94,7 +96,21 @@ class Comparer {
                        shortest(quantity_.value(quantity_.points[0], first)));
   }
 
-  // ---- Over a dimension of the quantity ----
+  /// Whether x is another quantity that is recorded at the same steps and at nothing else: then the curves
+  /// run over that. Sets abscissa_.
+  bool runs_with(const std::string& x) {
+    const Dimension* step = quantity_.step();
+    const Variable* other = quantity_.file().find(x);
+    if (!step || !other || !request_.steps.empty() || quantity_.axis_named(x) ||
+        !has_scan_dimensions(quantity_.file(), *other) ||
+        further_dimensions(quantity_.file(), *other) != std::vector<std::string>{step->name()})
+      return false;
+    abscissa_.emplace(quantity_.file(), x, std::span<const std::int64_t>(),
+                      std::map<std::string, std::string>());
+    return true;
+  }
+
+  // ---- Over a dimension of the quantity, or what runs with its steps ----
 
   void over_dimension(std::size_t along, Comparison& result) {
     Dimension& dimension = quantity_.dimensions[along];
@@ -102,8 +118,13 @@ class Comparer {
       throw ConfigError(
           fmt::format("'{}' has one place only: there is nothing to draw over", dimension.name()));
     result.x = shown(dimension);
+    if (abscissa_)
+      result.x = {.name = abscissa_->name(),
+                  .unit = text_attribute(abscissa_->variable(), "units", "1"),
+                  .long_name = text_attribute(abscissa_->variable(), "long_name", abscissa_->name())};
     const bool over_step = is_step(dimension.name());
-    if (dimension.is_text() || (dimension.is_index() && dimension.places.size() <= kMostBars)) {
+    if (!abscissa_ &&
+        (dimension.is_text() || (dimension.is_index() && dimension.places.size() <= kMostBars))) {
       result.kind = ComparisonKind::bars;
       result.x.categories.clear();
       for (const auto place : dimension.places) result.x.categories.push_back(dimension.text(place));
@@ -145,13 +166,19 @@ class Comparer {
         const std::vector<std::size_t> one{0};
         for (const auto y : across ? quantity_.dimensions[*across].places : one)
           for (std::size_t i = 0; i < dimension.places.size(); ++i) {
-            Place place{result.kind == ComparisonKind::bars ? static_cast<double>(i)
-                                                            : dimension.axis.values[dimension.places[i]],
+            const std::vector<std::size_t> at{dimension.places[i]};
+            Place place{abscissa_                             ? abscissa_->value(point, at)
+                        : result.kind == ComparisonKind::bars ? static_cast<double>(i)
+                                                              : dimension.axis.values[dimension.places[i]],
                         point, index};
             place.index[along] = dimension.places[i];
             if (across) place.index[*across] = y;
             places.push_back(std::move(place));
           }
+        if (abscissa_) {
+          std::erase_if(places, [](const Place& place) { return !std::isfinite(place.x); });
+          std::ranges::stable_sort(places, {}, &Place::x);
+        }
         auto measured = fill(label, places);
         if (!over_step) state_chi_square(point, index, series, measured);
         if (across) {
@@ -455,6 +482,7 @@ class Comparer {
         fmt::format("{} of {} panels are drawn; choose others with --at KEY=VALUE", most, count));
   }
 
+  std::optional<Quantity> abscissa_;  ///< what the curves run over in the place of the step
   const ComparisonRequest& request_;
   Quantity quantity_;
 };

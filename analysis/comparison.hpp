@@ -61,8 +61,9 @@ struct Comparison {
 
 struct ComparisonRequest {
   std::string quantity;
-  std::string x;                    ///< a dimension, an axis, or a key_formula(); empty: default_x()
-  std::vector<std::int64_t> steps;  ///< records to show; empty: the last
+  /// A dimension, an axis, a key_formula(), or a quantity over the same steps alone; empty: default_x().
+  std::string x;
+  std::vector<std::int64_t> steps;            ///< records to show; empty: the last
   std::map<std::string, std::string> chosen;  ///< one value of a scan axis or further dimension
 };
 

@@ -238,7 +238,8 @@ void plot(const Words& words) {
        "all curves over the step")  //
       ("x", po::value<std::string>()->value_name("X"),
        "draw over this: step, rescaled (see soret collapse), a dimension of the quantity, a scan axis, or a "
-       "formula of axes, numbers of the config and quantities, as 1/temperature")  //
+       "formula of axes, numbers of the config and quantities, as 1/temperature, or another quantity that is "
+       "recorded at the same steps, as wall_seconds")  //
       ("step", po::value<std::string>()->value_name("N,..."),
        "the records that are drawn over anything but the step; default the last")  //
       ("at", po::value<std::vector<std::string>>()->composing()->value_name("KEY=VALUE,..."),

@@ -339,5 +339,25 @@ TEST(Comparison, CallsPointsByTheirLabels) {
               ::testing::HasSubstr("learning_rate = 0.1"));
 }
 
+// Fig. 5 of seed 000: each curve runs over the time that its own point took.
+TEST(Comparison, RunsOverAQuantityOfTheSameSteps) {
+  auto file = synthetic::zipped({{0.1, 0.1}, {0.3, 0.3}}, "labels = SB LB\n", {"SB", "LB"}).data;
+  file.variables.push_back({"wall_seconds",
+                            {"point", "step"},
+                            std::vector<double>{9, 0, 1, 4},
+                            {{"units", "s"}, {"long_name", "time"}}});
+  const auto timed = compare(file, request("test_error", "wall_seconds"));
+  EXPECT_EQ(timed.kind, ComparisonKind::lines);
+  EXPECT_EQ(timed.x.name, "wall_seconds");
+  EXPECT_EQ(timed.x.unit, "s");
+  ASSERT_THAT(timed.panels, SizeIs(1));
+  ASSERT_THAT(timed.panels[0].series, SizeIs(2));
+  EXPECT_EQ(label_text(timed.panels[0].series[0].label), "label = SB");
+  EXPECT_THAT(timed.panels[0].series[0].x, ElementsAre(0, 9));  // in the order of x
+  EXPECT_THAT(timed.panels[0].series[0].mean, ElementsAre(0.1, 0.9));
+  EXPECT_THAT(timed.panels[0].series[1].x, ElementsAre(1, 4));
+  EXPECT_THAT(timed.panels[0].series[1].mean, ElementsAre(0.9, 0.3));
+}
+
 }  // namespace
 }  // namespace soret::analysis
