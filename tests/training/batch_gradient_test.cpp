@@ -56,9 +56,8 @@ TEST(BatchGradient, DoesNotDependOnTheThreads) {
       std::vector<float> state = net.initial_state();
       std::vector<float> g(w.size());
       const double loss = batch({36, x.data(), targets, w, state, {.seed = 3}}, g).loss;
-      const auto held_out = batch.evaluate(37, x.data(), targets, w, state);
       g.insert(g.end(), state.begin(), state.end());
-      return std::tuple(loss, g, held_out.loss, held_out.correct);
+      return std::pair(loss, g);
     };
     const auto one = run(1);
     for (const int threads : {2, 3, 4})

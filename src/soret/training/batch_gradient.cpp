@@ -289,148 +289,143 @@ Targets<T> BatchGradient<T>::scalar_targets(const Job& job, Worker& mine, const 
   return targets_from(job.batch.targets, range.first);
 }
 
-// v = grad s, then the gradient of (1/n) sum of the micro-batch's losses + c v^2, where c is the strength
-// times its share. backward_tangent is linear in the derivatives by the outputs that it begins with: the
-// loss's derivative, added to those of the tangent along 2 c v, comes out as the loss's gradient beside 2 c H
-// v. So every penalty costs a forward and backward pass and their tangents, and nothing else.
 template <class T>
-void BatchGradient<T>::penalise(const Job& job, Worker& mine, const Range& slab, const Range& part,
-                                T* gradient) const {
-  const BatchAt<T>& b = job.batch;
-  const PenaltyTerm& term = job.term;
-  const std::size_t parameters = network_.parameter_count();
-  const int classes = static_cast<int>(outputs_);
-  const bool linear =
-      term.penalty.kind == PenaltyKind::average_jacobian || term.penalty.kind == PenaltyKind::unit_jacobian;
-  const HeadKind scalar = linear ? HeadKind::linear : head_;
-  const bool one_pass = slab.count <= chunk_;
-  const double weight = 1.0 / part.count;
-  const double share = term.only < 0 ? static_cast<double>(part.count) / b.n : 1;
+template <class F>
+void BatchGradient<T>::each_pass(const Part& part, F f) const {
+  if (part.one_pass)
+    f(part.slab, part.own);
+  else
+    each_pass(part.own, [&](const Range& range) { f(range, range); });
+}
 
-  // In several passes the micro-batch is the slab; in one it may be a part of it.
-  const auto passes = [&](const auto& f) {
-    if (one_pass)
-      f(slab, part);
-    else
-      each_pass(part, [&](const Range& range) { f(range, range); });
-  };
-  /// Writes ds/dz of a pass that was computed forward; of its samples `own` belong to the micro-batch.
-  const auto put_scalar = [&](network::Pass<T>& pass, const Range& range, const Range& own, bool draw) {
-    T* const dz = pass.output_gradient();
-    const std::size_t at = static_cast<std::size_t>(own.first - range.first) * outputs_;
-    const T* const z = network_.output_of(pass) + at;
-    if (own.count < range.count) std::fill_n(dz, static_cast<std::size_t>(range.count) * outputs_, T{});
-    const Targets<T> targets = scalar_targets(job, mine, part, own, z, draw);
-    network::evaluate(scalar, own.count, classes, z, targets, weight, dz + at);
-    return targets;
-  };
-
-  std::vector<T>& v = mine.direction;
-  v.resize(parameters);
-  clear(parameters, v.data());
-  passes([&](const Range& range, const Range& own) {
-    if (!one_pass) forward(job, mine.pass, range, b.parameters.data());
-    put_scalar(mine.pass, range, own, true);
-    network_.backward(mine.pass, b.parameters.data(), v.data());
-    if (job.moves_state && !one_pass) network_.update_state(mine.pass, b.state.data());
-  });
-  const double square = network::sum_of_squares(parameters, v.data());
-  mine.penalty += share * square;
-  const double factor = 2 * term.strength * share;
-
-  if (!term.penalty.finite_difference) {
-    const T twice = static_cast<T>(factor);
-    put(parameters, v.data(), false, [twice, p = v.data()](std::size_t i) { return twice * p[i]; });
-    mine.loss_gradient.resize(static_cast<std::size_t>(chunk_) * outputs_);
-    passes([&](const Range& range, const Range& own) {
-      const Stopwatch watch;
-      const std::size_t at = static_cast<std::size_t>(own.first - range.first) * outputs_;
-      Targets<T> targets;
-      if (one_pass) {
-        targets = scalar_targets(job, mine, part, own, network_.output_of(mine.pass) + at, false);
-      } else {
-        forward(job, mine.pass, range, b.parameters.data());
-        targets = put_scalar(mine.pass, range, own, false);
-        network_.backward(mine.pass, b.parameters.data(), nullptr);
-      }
-      const T* const zt = network_.forward_tangent(mine.pass, b.parameters.data(), v.data());
-      T* const dzt = mine.pass.output_gradient_tangent();
-      if (own.count < range.count) std::fill_n(dzt, static_cast<std::size_t>(range.count) * outputs_, T{});
-      network::evaluate_tangent(scalar, own.count, classes, network_.output_of(mine.pass) + at, targets,
-                                weight, zt + at, dzt + at);
-      mine.loss += loss_of(job, mine, own, range, 1.0 / b.n, mine.loss_gradient.data());
-      for (std::size_t i = at; i < at + static_cast<std::size_t>(own.count) * outputs_; ++i)
-        dzt[i] += mine.loss_gradient[i];
-      network_.backward_tangent(mine.pass, b.parameters.data(), v.data(), gradient);
-      mine.penalty_seconds += watch.seconds();
-    });
-    return;
-  }
-
-  // The loss's gradient first, where it is not v.
-  if (term.penalty.kind == PenaltyKind::gradient_norm) {
-    const T own_share = static_cast<T>(static_cast<double>(part.count) / b.n);
-    put(parameters, gradient, true, [own_share, p = v.data()](std::size_t i) { return own_share * p[i]; });
-  }
-  passes([&](const Range& range, const Range& own) {
-    const bool backward = term.penalty.kind != PenaltyKind::gradient_norm;
-    if (!one_pass) forward(job, mine.pass, range, b.parameters.data());
-    T* const dz = mine.pass.output_gradient();
-    if (own.count < range.count) std::fill_n(dz, static_cast<std::size_t>(range.count) * outputs_, T{});
-    mine.loss += loss_of(job, mine, own, range, 1.0 / b.n, dz);
-    if (backward) network_.backward(mine.pass, b.parameters.data(), gradient);
-  });
-  if (!(square > 0)) return;  // a stationary point of the scalar: nothing to differentiate along
-  const Stopwatch watch;
-  const double h = term.penalty.difference_step * (1 + job.parameter_norm) / std::sqrt(square);
-  mine.shifted.resize(parameters);
-  mine.shifted_gradient.resize(parameters);
-  put(parameters, mine.shifted.data(), false,
-      [step = static_cast<T>(h), w = b.parameters.data(), p = v.data()](std::size_t i) {
-        return w[i] + step * p[i];
-      });
-  clear(parameters, mine.shifted_gradient.data());
-  if (!mine.shifted_pass) mine.shifted_pass.emplace(network_, chunk_, network::After::nothing);
-  passes([&](const Range& range, const Range& own) {
-    forward(job, *mine.shifted_pass, range, mine.shifted.data());
-    put_scalar(*mine.shifted_pass, range, own, false);
-    network_.backward(*mine.shifted_pass, mine.shifted.data(), mine.shifted_gradient.data());
-  });
-  put(parameters, gradient, true,
-      [slope = static_cast<T>(factor / h), p = v.data(), q = mine.shifted_gradient.data()](std::size_t i) {
-        return slope * (q[i] - p[i]);
-      });
-  mine.penalty_seconds += watch.seconds();
+/// Writes ds/dz of a pass that was computed forward; of its samples `own` belong to the micro-batch.
+template <class T>
+Targets<T> BatchGradient<T>::put_scalar(const Part& part, network::Pass<T>& pass, const Range& range,
+                                        const Range& own, bool draw) const {
+  T* const dz = pass.output_gradient();
+  const std::size_t at = static_cast<std::size_t>(own.first - range.first) * outputs_;
+  const T* const z = network_.output_of(pass) + at;
+  clear_others(range, own, dz);
+  const Targets<T> targets = scalar_targets(part.job, part.mine, part.own, own, z, draw);
+  network::evaluate(part.scalar, own.count, static_cast<int>(outputs_), z, targets, part.weight, dz + at);
+  return targets;
 }
 
 template <class T>
-typename BatchGradient<T>::Evaluation BatchGradient<T>::evaluate(int n, const T* x, const Targets<T>& targets,
-                                                                 std::span<const T> parameters,
-                                                                 std::span<const T> state) {
-  const int chunks = (n + chunk_ - 1) / chunk_;
-  check(n, targets);
-  const int classes = static_cast<int>(outputs_);
-  const int together = abreast(chunks);
-  Evaluation total;
-  for (int begin = 0; begin < chunks; begin += together) {
-    const int count = std::min(together, chunks - begin);
-    each_task(count, kAlways, [&](int k) {
-      const int first = (begin + k) * chunk_;
-      const int samples = std::min(chunk_, n - first);
-      const Mode mode{.batch_statistics = false, .dropout = false};
-      const Targets<T> part = targets_from(targets, first);
-      Worker& mine = workers_[static_cast<std::size_t>(k)];
-      const T* const z = network_.forward(mine.pass, samples, x + first * network_.input().size(),
-                                          parameters.data(), state.data(), mode);
-      mine.loss = network::evaluate(head_, samples, classes, z, part, 1.0 / n, static_cast<T*>(nullptr));
-      mine.correct = part.labels ? network::correct(head_, samples, classes, z, part.labels) : 0;
-    });
-    for (int k = 0; k < count; ++k) {
-      total.loss += workers_[static_cast<std::size_t>(k)].loss;
-      total.correct += workers_[static_cast<std::size_t>(k)].correct;
+void BatchGradient<T>::clear_others(const Range& range, const Range& own, T* dz) const {
+  if (own.count < range.count) std::fill_n(dz, static_cast<std::size_t>(range.count) * outputs_, T{});
+}
+
+/// Adds the gradient of (1/n) sum of the micro-batch's losses + c |v|^2, v = grad s, where c is the strength
+/// times the micro-batch's share.
+template <class T>
+void BatchGradient<T>::penalise(const Job& job, Worker& mine, const Range& slab, const Range& own,
+                                T* gradient) const {
+  const BatchAt<T>& b = job.batch;
+  const PenaltyTerm& term = job.term;
+  const bool linear =
+      term.penalty.kind == PenaltyKind::average_jacobian || term.penalty.kind == PenaltyKind::unit_jacobian;
+  const double share = term.only < 0 ? static_cast<double>(own.count) / b.n : 1;
+  const Part part{.job = job,
+                  .mine = mine,
+                  .slab = slab,
+                  .own = own,
+                  .one_pass = slab.count <= chunk_,
+                  .scalar = linear ? HeadKind::linear : head_,
+                  .weight = 1.0 / own.count,
+                  .factor = 2 * term.strength * share};
+  std::vector<T>& v = mine.direction;
+  v.resize(network_.parameter_count());
+  clear(v.size(), v.data());
+  each_pass(part, [&](const Range& range, const Range& here) {
+    if (!part.one_pass) forward(job, mine.pass, range, b.parameters.data());
+    put_scalar(part, mine.pass, range, here, true);
+    network_.backward(mine.pass, b.parameters.data(), v.data());
+    if (job.moves_state && !part.one_pass) network_.update_state(mine.pass, b.state.data());
+  });
+  const double square = network::sum_of_squares(v.size(), v.data());
+  mine.penalty += share * square;
+  if (term.penalty.finite_difference)
+    add_by_differences(part, square, gradient);
+  else
+    add_exactly(part, gradient);
+}
+
+// backward_tangent is linear in the derivatives by the outputs that it begins with: the loss's derivative,
+// added to those of the tangent along 2 c v, comes out as the loss's gradient beside 2 c H v. So every
+// penalty costs a forward and backward pass and their tangents, and nothing else.
+template <class T>
+void BatchGradient<T>::add_exactly(const Part& part, T* gradient) const {
+  const BatchAt<T>& b = part.job.batch;
+  Worker& mine = part.mine;
+  std::vector<T>& v = mine.direction;
+  put(v.size(), v.data(), false,
+      [twice = static_cast<T>(part.factor), p = v.data()](std::size_t i) { return twice * p[i]; });
+  mine.loss_gradient.resize(static_cast<std::size_t>(chunk_) * outputs_);
+  each_pass(part, [&](const Range& range, const Range& own) {
+    const Stopwatch watch;
+    const std::size_t at = static_cast<std::size_t>(own.first - range.first) * outputs_;
+    Targets<T> targets;
+    if (part.one_pass) {
+      targets = scalar_targets(part.job, mine, part.own, own, network_.output_of(mine.pass) + at, false);
+    } else {
+      forward(part.job, mine.pass, range, b.parameters.data());
+      targets = put_scalar(part, mine.pass, range, own, false);
+      network_.backward(mine.pass, b.parameters.data(), nullptr);
     }
-  }
-  return total;
+    const T* const zt = network_.forward_tangent(mine.pass, b.parameters.data(), v.data());
+    T* const dzt = mine.pass.output_gradient_tangent();
+    clear_others(range, own, dzt);
+    network::evaluate_tangent(part.scalar, own.count, static_cast<int>(outputs_),
+                              network_.output_of(mine.pass) + at, targets, part.weight, zt + at, dzt + at);
+    mine.loss += loss_of(part.job, mine, own, range, 1.0 / b.n, mine.loss_gradient.data());
+    for (std::size_t i = at; i < at + static_cast<std::size_t>(own.count) * outputs_; ++i)
+      dzt[i] += mine.loss_gradient[i];
+    network_.backward_tangent(mine.pass, b.parameters.data(), v.data(), gradient);
+    mine.penalty_seconds += watch.seconds();
+  });
+}
+
+// The loss's gradient first, where it is not v; then the difference of v at two places.
+template <class T>
+void BatchGradient<T>::add_by_differences(const Part& part, double square, T* gradient) const {
+  const BatchAt<T>& b = part.job.batch;
+  const Penalty& penalty = part.job.term.penalty;
+  Worker& mine = part.mine;
+  const std::vector<T>& v = mine.direction;
+  const bool is_loss = penalty.kind == PenaltyKind::gradient_norm;
+  if (is_loss)
+    put(v.size(), gradient, true,
+        [share = static_cast<T>(static_cast<double>(part.own.count) / b.n), p = v.data()](std::size_t i) {
+          return share * p[i];
+        });
+  each_pass(part, [&](const Range& range, const Range& own) {
+    if (!part.one_pass) forward(part.job, mine.pass, range, b.parameters.data());
+    T* const dz = mine.pass.output_gradient();
+    clear_others(range, own, dz);
+    mine.loss += loss_of(part.job, mine, own, range, 1.0 / b.n, dz);
+    if (!is_loss) network_.backward(mine.pass, b.parameters.data(), gradient);
+  });
+  if (!(square > 0)) return;  // a stationary point of the scalar: nothing to differentiate along
+  const Stopwatch watch;
+  const double h = penalty.difference_step * (1 + part.job.parameter_norm) / std::sqrt(square);
+  mine.shifted.resize(v.size());
+  mine.shifted_gradient.resize(v.size());
+  put(v.size(), mine.shifted.data(), false,
+      [step = static_cast<T>(h), w = b.parameters.data(), p = v.data()](std::size_t i) {
+        return w[i] + step * p[i];
+      });
+  clear(v.size(), mine.shifted_gradient.data());
+  if (!mine.shifted_pass) mine.shifted_pass.emplace(network_, chunk_, network::After::nothing);
+  each_pass(part, [&](const Range& range, const Range& own) {
+    forward(part.job, *mine.shifted_pass, range, mine.shifted.data());
+    put_scalar(part, *mine.shifted_pass, range, own, false);
+    network_.backward(*mine.shifted_pass, mine.shifted.data(), mine.shifted_gradient.data());
+  });
+  put(v.size(), gradient, true,
+      [slope = static_cast<T>(part.factor / h), p = v.data(),
+       q = mine.shifted_gradient.data()](std::size_t i) { return slope * (q[i] - p[i]); });
+  mine.penalty_seconds += watch.seconds();
 }
 
 template class BatchGradient<float>;

@@ -68,14 +68,6 @@ class BatchGradient {
   Result with_micro_batch(const BatchAt<T>& batch, std::span<T> gradient, int which,
                           std::span<T> micro_gradient);
 
-  /// The mean loss alone and the number of correct samples, in evaluation mode.
-  struct Evaluation {
-    double loss = 0;
-    std::int64_t correct = 0;
-  };
-  Evaluation evaluate(int n, const T* x, const network::Targets<T>& targets, std::span<const T> parameters,
-                      std::span<const T> state);
-
  private:
   /// Samples [first, first + count).
   struct Range {
@@ -94,7 +86,6 @@ class BatchGradient {
     std::vector<T> loss_gradient{};  ///< [sample of a pass][output]
     double loss = 0, penalty = 0;
     double seconds = 0, penalty_seconds = 0;
-    std::int64_t correct = 0;
   };
   /// What is asked of a batch.
   struct Job {
@@ -110,16 +101,34 @@ class BatchGradient {
     }
   };
 
+  /// A penalised micro-batch: part of a slab that is one pass, or all of a slab of several.
+  struct Part {
+    const Job& job;
+    Worker& mine;
+    Range slab, own;
+    bool one_pass;
+    network::HeadKind scalar;
+    double weight;  ///< of a sample in it
+    double factor;  ///< 2 c
+  };
+
   Result run(Job job, std::span<T> gradient);
   void compute(const Job& job, Worker& mine, const Range& slab, T* gradient) const;
-  void penalise(const Job& job, Worker& mine, const Range& slab, const Range& part, T* gradient) const;
+  void penalise(const Job& job, Worker& mine, const Range& slab, const Range& own, T* gradient) const;
+  void add_exactly(const Part& part, T* gradient) const;
+  void add_by_differences(const Part& part, double square, T* gradient) const;
   const T* forward(const Job& job, network::Pass<T>& pass, const Range& range, const T* parameters) const;
   network::Targets<T> scalar_targets(const Job& job, Worker& mine, const Range& part, const Range& range,
                                      const T* z, bool draw) const;
   double loss_of(const Job& job, Worker& mine, const Range& part, const Range& range, double weight,
                  T* dz) const;
+  network::Targets<T> put_scalar(const Part& part, network::Pass<T>& pass, const Range& range,
+                                 const Range& own, bool draw) const;
+  void clear_others(const Range& range, const Range& own, T* dz) const;
   template <class F>
   void each_pass(const Range& range, F f) const;
+  template <class F>
+  void each_pass(const Part& part, F f) const;
 
   /// How many of them are computed at the same time; sees to it that there are as many workers.
   int abreast(int tasks);

@@ -88,8 +88,6 @@ class Trainer {
   /// The gradient of the last step, as the optimiser took it.
   std::span<const float> gradient() const { return gradient_; }
 
-  BatchGradient<float>& batch_gradient() { return batch_gradient_; }
-
  private:
   BatchGradient<float>::Result take_gradient(const BatchAt<float>& batch);
 
