@@ -78,6 +78,32 @@ std::vector<std::int64_t> every_so_often(const Settings& s, const char* key,
 
 }  // namespace
 
+std::size_t extent(TrainObservable observable, const TrainRecord& record, std::size_t layers) {
+  using O = TrainObservable;
+  switch (observable) {
+    case O::parameter_norm_layer:
+    case O::gradient_variance_layer:
+    case O::fisher_trace_layer:
+    case O::lambda_max_layer:
+    case O::hessian_trace_layer:
+      return layers;
+    case O::eigenvalues:
+      return static_cast<std::size_t>(record.eigenvalues);
+    case O::spectral_density:
+      return record.density_places.size();
+    case O::wall_seconds_phase:
+      return std::size(kPhases);
+    default:
+      return 1;
+  }
+}
+
+const std::vector<std::int64_t>* steps_of(TrainObservable observable, const TrainRecord& record) {
+  if (observable < kFirstGradient) return &record.steps;
+  if (observable < kFirstCurvature) return &record.gradient_steps;
+  return observable < kFirstFinal ? &record.curvature_steps : nullptr;
+}
+
 std::vector<Option> train_options() {
   std::vector<Option> options = model_options();
   const auto add = [&](std::vector<Option> more) {

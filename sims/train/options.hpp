@@ -121,6 +121,11 @@ struct TrainRecord {
   bool wants(TrainObservable o) const { return std::ranges::find(observables, o) != observables.end(); }
 };
 
+/// Numbers of an observable per record, of a network with so many layers that have parameters.
+std::size_t extent(TrainObservable observable, const TrainRecord& record, std::size_t layers);
+/// The steps that it is recorded at; nullptr: once, at the end.
+const std::vector<std::int64_t>* steps_of(TrainObservable observable, const TrainRecord& record);
+
 std::vector<Option> train_options();
 std::vector<Observable> train_observables();
 /// Throws ConfigError for what no single key can tell.

@@ -298,22 +298,7 @@ const measure::TraceBound& Recorder::bound() {
 }
 
 std::size_t Recorder::extent(TrainObservable observable) const {
-  switch (observable) {
-    case O::parameter_norm_layer:
-    case O::gradient_variance_layer:
-    case O::fisher_trace_layer:
-    case O::lambda_max_layer:
-    case O::hessian_trace_layer:
-      return problem_.parts.size() - 1;
-    case O::eigenvalues:
-      return static_cast<std::size_t>(record_.eigenvalues);
-    case O::spectral_density:
-      return record_.density_places.size();
-    case O::wall_seconds_phase:
-      return std::size(kPhases);
-    default:
-      return 1;
-  }
+  return sims::extent(observable, record_, problem_.parts.size() - 1);
 }
 
 void Recorder::measure(TrainObservable observable, std::span<double> out) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <chrono>
@@ -103,7 +104,7 @@ class Run {
         {&record_.steps, {}}, {&record_.gradient_steps, {}}, {&record_.curvature_steps, {}}, {nullptr, {}}};
     for (std::size_t i = 0; i < record_.observables.size(); ++i) {
       const O o = record_.observables[i];
-      Group& group = groups_[o < kFirstGradient ? 0 : o < kFirstCurvature ? 1 : o < kFirstFinal ? 2 : 3];
+      Group& group = *std::ranges::find(groups_, steps_of(o, record_), &Group::steps);
       group.members.push_back(i);
       offsets_.push_back(cells_);
       cells_ += recorder_->extent(o) * (group.steps ? group.steps->size() : 1);

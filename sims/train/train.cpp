@@ -212,15 +212,8 @@ class TrainExperiment : public Experiment {
   }
 
   std::size_t cells_of(O o) const {
-    const std::size_t records = o < kFirstGradient    ? record_.steps.size()
-                                : o < kFirstCurvature ? record_.gradient_steps.size()
-                                : o < kFirstFinal     ? record_.curvature_steps.size()
-                                                      : 1;
-    if (std::ranges::count(kOverLayers, o) > 0) return records * (problems_[0].parts.size() - 1);
-    if (o == O::eigenvalues) return records * static_cast<std::size_t>(record_.eigenvalues);
-    if (o == O::spectral_density) return records * record_.density_places.size();
-    if (o == O::wall_seconds_phase) return records * std::size(kPhases);
-    return records;
+    const auto* steps = steps_of(o, record_);
+    return (steps ? steps->size() : 1) * extent(o, record_, problems_[0].parts.size() - 1);
   }
 
   void add_layers() {

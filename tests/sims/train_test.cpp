@@ -52,16 +52,8 @@ struct Case {
     return {};
   }
   std::size_t cells(O o) const {
-    const std::size_t records = o < kFirstGradient    ? record.steps.size()
-                                : o < kFirstCurvature ? record.gradient_steps.size()
-                                : o < kFirstFinal     ? record.curvature_steps.size()
-                                                      : 1;
-    if (o == O::eigenvalues) return records * static_cast<std::size_t>(record.eigenvalues);
-    if (o == O::spectral_density) return records * record.density_places.size();
-    if (o == O::wall_seconds_phase) return records * std::size(kPhases);
-    const bool layers = o == O::parameter_norm_layer || o == O::gradient_variance_layer ||
-                        o == O::fisher_trace_layer || o == O::lambda_max_layer || o == O::hessian_trace_layer;
-    return records * (layers ? problem.parts.size() - 1 : 1);
+    const auto* steps = steps_of(o, record);
+    return (steps ? steps->size() : 1) * extent(o, record, problem.parts.size() - 1);
   }
 
   ScanPlan plan;
