@@ -22,6 +22,10 @@ using store::Dataset;
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr std::string_view kError = "_error";
+/// Fractions of samples that are classified wrong: what has an accuracy. Others are called ..._error, too.
+constexpr std::string_view kClassificationErrors[] = {
+    "train_error",        "train_clean_error",         "validation_error",    "test_error",
+    "matched_test_error", "selected_validation_error", "selected_test_error", "matched_train_error"};
 
 std::size_t points_of(const NamedDataset& file) {
   const auto* finished = file.data.find("finished");
@@ -47,7 +51,7 @@ TableNotes notes_of(const NamedDataset& file, const Annotations& instead) {
 }
 
 bool is_error(const std::string& observable) {
-  return observable.ends_with(kError);
+  return std::ranges::find(kClassificationErrors, observable) != std::end(kClassificationErrors);
 }
 
 /// What an observable is called on its scale.
@@ -190,9 +194,9 @@ class FileTable {
       notes_.references.clear();
     }
     if (request.scale && *request.scale != TableScale::value && std::ranges::none_of(observables_, is_error))
-      throw ConfigError(fmt::format("--scale {} is of observables called ..._error; here are {}",
-                                    kTableScales[static_cast<std::size_t>(*request.scale)],
-                                    fmt::join(observables_, ", ")));
+      throw ConfigError(
+          fmt::format("--scale {} is of classification errors (test_error and others); here are {}",
+                      kTableScales[static_cast<std::size_t>(*request.scale)], fmt::join(observables_, ", ")));
   }
 
   void add() {
@@ -205,9 +209,8 @@ class FileTable {
       for (const auto& dimension : numbers.quantity().dimensions)
         if (is_step(dimension.name())) add_step(dimension);
     if (!notes_.references.empty()) {
-      auto& source = table_.source;
       const std::string own = notes_.source.empty() ? "published" : notes_.source;
-      if (source.find(own) == std::string::npos) source += (source.empty() ? "" : "; ") + own;
+      if (std::ranges::find(table_.sources, own) == table_.sources.end()) table_.sources.push_back(own);
     }
   }
 
@@ -275,6 +278,10 @@ std::vector<std::string> varying_axes(const Table& table) {
 }
 
 }  // namespace
+
+std::string Table::source() const {
+  return fmt::format("{}", fmt::join(sources, "; "));
+}
 
 double student_t95(std::size_t n) {
   return n < 2 ? kNaN : gsl_cdf_tdist_Pinv(0.975, static_cast<double>(n - 1));

@@ -56,10 +56,12 @@ struct Table {
   std::vector<std::string> axes;     ///< names in `place` that take several values here, in order
   std::set<std::string> settings;    ///< names in `place` that are scan axes
   IntervalKind interval = IntervalKind::t95;
-  bool in_percent = false;         ///< some of the numbers
-  std::string source;              ///< of the references
-  std::vector<std::string> steps;  ///< "step 300", "epoch 30": the records that are shown
-  std::vector<std::string> notes;  ///< what is left out, and why
+  bool in_percent = false;           ///< some of the numbers
+  std::vector<std::string> sources;  ///< of the references, each once
+  std::vector<std::string> steps;    ///< "step 300", "epoch 30": the records that are shown
+  std::vector<std::string> notes;    ///< what is left out, and why
+
+  std::string source() const;  ///< "seed 000 Table 1; seed 000 Table 10"
 };
 
 struct NamedDataset {

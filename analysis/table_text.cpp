@@ -128,7 +128,7 @@ Grid plain_grid(const Table& table, const std::vector<std::string>& rows, std::o
   for (const auto& observable : observables) {
     grid.head.push_back({"", observable[0]});
     if (!referred(observable)) continue;
-    grid.head.push_back({"", table.source});
+    grid.head.push_back({"", table.source()});
     grid.head.push_back({"", "deviation"});
   }
   grid.head.push_back({"", "n"});
@@ -186,7 +186,7 @@ Grid crossed_grid(const Table& table, const TableLayout& layout) {
     add("measured", true,
         [&](const TableNumber& number) { return measured(table, number, layout.decimals); });
     if (!references) continue;
-    add(table.source, false, published);
+    add(table.source(), false, published);
     add("deviation", false, deviation);
   }
   return grid;

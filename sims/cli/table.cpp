@@ -116,7 +116,7 @@ nlohmann::json table_json(const Table& table, const std::vector<std::string>& fi
   return {{"files", files},
           {"interval", kIntervals[static_cast<std::size_t>(table.interval)]},
           {"records", table.steps},
-          {"source", table.source},
+          {"source", table.source()},
           {"numbers", numbers}};
 }
 
@@ -130,7 +130,8 @@ void table(const Words& words) {
        "an observable or a derived quantity; may be repeated; default what the config's table.observable "
        "says, else the first of the file")  //
       ("scale", po::value<std::string>()->value_name("S"),
-       "of observables called ..._error: value, percent, or accuracy, 100 (1 - error); default what "
+       "of classification errors (test_error and others): value, percent, or accuracy, 100 (1 - error); "
+       "default what "
        "table.scale says, else value")                                                                   //
       ("step", po::value<std::string>()->value_name("N"), "the record that is shown; default the last")  //
       ("at", po::value<Several>()->composing()->value_name("KEY=VALUE,..."),

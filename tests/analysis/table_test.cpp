@@ -85,6 +85,13 @@ TEST(Table, AccuracyIsWhatIsNoError) {
   EXPECT_NEAR(table_of(file).numbers[0].value, 0.2, 1e-12);
   request.scale = TableScale::accuracy;
   EXPECT_THAT(message([&] { table_of(file, request); }), HasSubstr("here are test_loss"));
+  // Neither has a standard error, whatever it is called.
+  for (auto& variable : file.data.variables)
+    if (variable.name.starts_with("test_loss")) variable.name.replace(0, 9, "hessian_trace_probe_error");
+  EXPECT_THAT(message([&] { table_of(file, request); }), HasSubstr("here are hessian_trace_probe_error"));
+  request.scale.reset();
+  EXPECT_NEAR(table_of(file, request).numbers[0].value, 0.2, 1e-12);
+  EXPECT_EQ(table_of(file, request).numbers[0].place.back().second, "hessian_trace_probe_error");
 }
 
 // (80 - 81) / hypot(0.5, 0.3), and so on.
@@ -99,7 +106,7 @@ TEST(Table, DeviationsAreInCombinedErrors) {
   EXPECT_NEAR(numbers[1].deviation, -10 / (10 * s), 1e-9);
   EXPECT_FALSE(numbers[3].reference);
   EXPECT_TRUE(std::isnan(numbers[4].deviation));  // one trajectory has no error
-  EXPECT_EQ(table_of(file).source, "a paper");
+  EXPECT_EQ(table_of(file).source(), "a paper");
   // On another scale the references would mean something else.
   TableRequest request;
   request.scale = TableScale::value;
@@ -210,6 +217,16 @@ TEST(Table, OfSeveralFilesNamesThem) {
   EXPECT_THAT(table_text(table, TableFormat::text, {{"file"}, {"label"}, {}}),
               AllOf(HasSubstr("file   SB           LB"), HasSubstr("other  0.55 ± 0.64  0.75 ± 0.64")));
   EXPECT_THAT(table_text(table, TableFormat::text, {}), HasSubstr("other  SB     0.55"));
+}
+
+// "Table 1" is a source of its own beside "Table 10", which it begins.
+TEST(Table, NamesEverySourceOnce) {
+  std::vector<NamedDataset> files;
+  for (const std::string source : {"seed 000 Table 10", "seed 000 Table 1", "seed 000 Table 10"}) {
+    files.push_back(zipped({{0.1, 0.2}, {0.3, 0.4}}, "reference = 1 2\nsource = " + source + "\n"));
+    files.back().name = std::to_string(files.size());
+  }
+  EXPECT_EQ(make_table(files, {}).source(), "seed 000 Table 10; seed 000 Table 1");
 }
 
 }  // namespace

@@ -57,7 +57,8 @@ const std::vector<Option>& table_options() {
       text("source", "", "where these values stand, as seed 000 Table 1"),
       text("observable", "", "what soret table shows unless it is told"),
       text("scale", "value",
-           "of observables called ..._error. value: as recorded; percent: 100 x; accuracy: 100 (1 - x)",
+           "of classification errors (test_error and others). value: as recorded; percent: 100 x; accuracy: "
+           "100 (1 - x)",
            {std::begin(kTableScales), std::end(kTableScales)}),
   };
   return options;

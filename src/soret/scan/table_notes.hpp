@@ -26,8 +26,8 @@ struct Reference {
 
 enum class TableScale {
   value,     ///< as recorded
-  percent,   ///< errors, observables called ..._error, as 100 x
-  accuracy,  ///< errors as 100 (1 - x)
+  percent,   ///< classification errors, test_error and others, as 100 x
+  accuracy,  ///< these as 100 (1 - x)
 };
 inline constexpr std::string_view kTableScales[] = {"value", "percent", "accuracy"};
 
