@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cmath>
+#include <limits>
 
 #include "soret/base/error.hpp"
 #include "soret/network/initialise.hpp"
@@ -41,19 +42,23 @@ struct Path {
   std::vector<Step> steps;
   std::vector<std::vector<float>> parameters;
 };
-Path run(const Recipe& recipe, int updates, int chunk = 4) {
+/// Updates first, first + 1, ... of a run, whatever came before, from these parameters.
+Path run_from(const Recipe& recipe, std::int64_t first, std::vector<float> parameters, int updates) {
   const auto net = small();
   const auto data = waves(36);
-  auto state =
-      initial_training_state(net, recipe, initial_parameters(net, network::Initialisation::he_normal, 1));
+  auto state = initial_training_state(net, recipe, std::move(parameters));
+  state.update = first;
   Path path;
-  Trainer trainer(net, HeadKind::softmax, chunk, recipe, data, state);
+  Trainer trainer(net, HeadKind::softmax, 4, recipe, data, state);
   for (int k = 0; k < updates; ++k) {
     path.parameters.push_back(state.parameters);
     path.steps.push_back(trainer.step(true));
   }
   path.parameters.push_back(state.parameters);
   return path;
+}
+Path run(const Recipe& recipe, int updates) {
+  return run_from(recipe, 0, initial_parameters(small(), network::Initialisation::he_normal, 1), updates);
 }
 Recipe plain() {
   return {.optimizer = {},
@@ -73,6 +78,13 @@ TEST(Grafting, GivesLengthAndKeepsDirection) {
   g = {3, 4, 0, 0, 5, 12};
   graft(layers, std::vector<float>{10, 0, 1, 1, 0, 26}, g);
   EXPECT_EQ(g, (std::vector<float>{6, 8, 0, 0, 10, 24}));  // a layer without a gradient keeps none
+
+  const std::vector<float> least = {0, std::numeric_limits<float>::denorm_min(), 0};
+  g = least;
+  graft(Grafting{}, 1e3, g);  // the factor would be 7e47
+  EXPECT_EQ(g, least);
+  graft(Grafting{}, std::numeric_limits<double>::infinity(), g);  // another's divergence is not hidden
+  EXPECT_EQ(g[1], std::numeric_limits<float>::infinity());
 }
 
 // Seed 000 A.5: with plain SGD a step of normalised gradient descent has the length of the learning rate.
@@ -165,6 +177,18 @@ TEST(TrainerPenalty, SamplesOneMicroBatch) {
   EXPECT_NEAR(fixed.steps[0].penalty, square(0), 1e-6 * square(0));
   const int which = chosen_micro_batch(recipe.seed, 0, 3);
   EXPECT_NEAR(drawn.steps[0].penalty, square(which), 1e-6 * square(which));
+
+  // Later ones from where the run was then: the batches of 4 have the same order of samples. In six updates,
+  // the last three of a second epoch, every micro-batch comes.
+  std::vector<bool> chosen(3, false);
+  for (int k = 0; k < 6; ++k) {
+    const int now = chosen_micro_batch(recipe.seed, k, 3);
+    chosen[static_cast<std::size_t>(now)] = true;
+    const Path then = run_from(micro, 3 * k, drawn.parameters[static_cast<std::size_t>(k)], now + 1);
+    const double expected = std::pow(then.steps[static_cast<std::size_t>(now)].gradient_norm, 2);
+    EXPECT_NEAR(drawn.steps[static_cast<std::size_t>(k)].penalty, expected, 1e-6 * expected) << k;
+  }
+  EXPECT_EQ(chosen, std::vector<bool>(3, true));
 }
 
 }  // namespace

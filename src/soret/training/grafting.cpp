@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <limits>
 
 #include "soret/base/error.hpp"
 #include "soret/network/elementwise.hpp"
@@ -17,7 +18,8 @@ double norm_of(std::span<const float> v) {
 
 void scale_to(double norm, std::span<float> g) {
   const double now = norm_of(g);
-  if (!(now > 0)) return;
+  const bool overflows = std::isfinite(norm) && norm > now * double{std::numeric_limits<float>::max()};
+  if (!(now > 0) || overflows) return;
   const auto factor = static_cast<float>(norm / now);
   network::put(g.size(), g.data(), false, [factor, x = g.data()](std::size_t i) { return factor * x[i]; });
 }

@@ -9,11 +9,13 @@
 /// Steps in the direction of one gradient and of the length of another (seed 000 section 5.1, Eq. 8).
 namespace soret::training {
 
-/// The batch gradient g becomes m g/|g| before the optimiser sees it, with m
-///   iterative   |grad L_M| at the same parameters, M one of the batch's micro-batches, drawn for every
-///   update external    the norm that another run had at the same update normalised  1: with plain SGD every
-///   step has the length of the learning rate
-/// Where g is zero it stays zero.
+/// The batch gradient g becomes m g/|g| before the optimiser sees it. What m is:
+///   iterative   |grad L_M| at the same parameters, M drawn for every update,
+///               uniformly from the batch's micro-batches: a smaller last one
+///               comes as often as the others
+///   external    the norm that another run had at the same update
+///   normalised  1: with plain SGD every step is as long as the learning rate
+/// Where g is zero, or so small that m/|g| is above single precision, it stays as it is.
 enum class GraftingKind { none, iterative, external, normalised };
 inline constexpr std::string_view kGraftings[] = {"none", "iterative", "external", "normalised"};
 
@@ -34,8 +36,8 @@ void graft(const Grafting& grafting, std::span<const float> other, std::span<flo
 /// Gives every layer of g this norm.
 void graft(const Grafting& grafting, double norm, std::span<float> g);
 
-/// Which of `count` micro-batches is chosen at an update: word x of block `update` of the stream (seed,
-/// micro_batch_choice, 0).
+/// Which of `count` micro-batches is chosen at an update, each as likely, whatever their sizes: word x of
+/// block `update` of the stream (seed, micro_batch_choice, 0).
 int chosen_micro_batch(std::uint64_t seed, std::int64_t update, int count);
 
 }  // namespace soret::training

@@ -9,9 +9,9 @@ namespace soret::training {
 
 /// With xi_k ~ N(0, s^2 I) independent, k the number of the update from 0:
 ///   independent     w += c xi_k
-///   anticorrelated  w += c (xi_{k+1} - xi_k), what Anti-PGD adds (seed 000 A.3; Orvieto et al. 2022). The
-///   sums
-///                   telescope: after k updates the parameters carry c (xi_k - xi_0)
+///   anticorrelated  w += c (xi_{k+1} - xi_k), what Anti-PGD adds (seed 000
+///                   A.3; Orvieto et al. 2022). While c is constant the sums
+///                   telescope: after k updates they are c (xi_k - xi_0)
 enum class InjectedNoiseKind { none, independent, anticorrelated };
 inline constexpr std::string_view kInjectedNoises[] = {"none", "independent", "anticorrelated"};
 
