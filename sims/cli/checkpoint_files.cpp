@@ -1,5 +1,6 @@
 #include "sims/cli/checkpoint_files.hpp"
 
+#include <algorithm>
 #include <vector>
 
 #include "sims/checkpoint.hpp"
@@ -28,7 +29,9 @@ void put_parameters(const network::Network<float>& network, const std::string& s
                             std::vector<double>(own.begin(), own.end()),
                             {}});
   }
-  if (to.dimensions.empty()) to.dimensions = std::move(shaped.dimensions);
+  for (auto& dimension : shaped.dimensions)
+    if (std::ranges::find(to.dimensions, dimension.name, &store::Dimension::name) == to.dimensions.end())
+      to.dimensions.push_back(std::move(dimension));
 }
 
 void put_parameters(const network::Network<float>& network, const std::string& suffix,

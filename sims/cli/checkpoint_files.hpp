@@ -13,7 +13,8 @@ namespace soret::cli {
 /// The config that stands in a checkpoint. Throws InputError if there is none.
 Settings checkpoint_settings(const store::Dataset& checkpoint, const std::string& file);
 
-/// Appends a vector over the parameters in parts, each under its parameter's name and a suffix, in its shape.
+/// Appends a vector over the parameters in parts, each under its parameter's name and a suffix, in its shape,
+/// and those of its dimensions that are not there yet.
 void put_parameters(const network::Network<float>& network, const std::string& suffix,
                     std::span<const double> values, store::Dataset& to);
 void put_parameters(const network::Network<float>& network, const std::string& suffix,

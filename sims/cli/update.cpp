@@ -28,7 +28,7 @@ constexpr Usage kUsage{
     .fewest = 1,
     .most = 1};
 
-/// What goes into an update, and the gradient that comes out of it before grafting.
+/// The gradient of an update before grafting, in precision T, and what was drawn for it.
 template <class T>
 struct Gradient {
   typename training::BatchGradient<T>::Result result;
@@ -36,6 +36,26 @@ struct Gradient {
   std::vector<std::int32_t> drawn_labels;
   int norm_of = -1;        ///< micro-batch that gives the norm of iterative grafting
   std::vector<T> micro{};  ///< its gradient
+
+  double norm() const {
+    double sum = 0;
+    for (const T v : gradient) sum += static_cast<double>(v) * static_cast<double>(v);
+    return std::sqrt(sum);
+  }
+};
+
+/// All that goes into an update, and the parameters after it.
+struct Update {
+  std::int64_t number = 0;
+  double learning_rate = 0;
+  int micro_batch_size = 0;
+  int micro_batches = 0;
+  std::vector<std::uint32_t> samples{};  ///< indices into the training slice
+  data::Batch<float> batch{};
+  training::PenaltyTerm penalty{};
+  training::Optimizer rule{};
+  std::vector<float> momentum{};  ///< m of heavy ball and Nesterov before the update
+  std::vector<float> after{};
 };
 
 template <class T>
@@ -87,96 +107,127 @@ void refuse_what_is_not_written(const sims::TrainProblem& p, const training::Rec
         "penalty.kind = fisher_trace with network.loss = squared: the values drawn are not written");
 }
 
-template <class T>
-void report(const sims::TrainProblem& p, const training::Recipe& recipe, training::TrainingState state,
-            const std::string& checkpoint, const std::string& output, bool as_json) {
-  const training::TrainingState before = state;
-  training::Trainer trainer(*p.network, p.head(), p.chunk, recipe, p.set->train, state);
+/// Does the update of `state`.
+Update next_update(const sims::TrainProblem& p, const training::Recipe& recipe,
+                   training::TrainingState state) {
+  Update u{
+      .number = state.update,
+      .micro_batch_size = recipe.micro_batch_size == 0 ? p.chunk : static_cast<int>(recipe.micro_batch_size)};
   training::Sampler sampler(recipe.sampling, p.set->train.size(), recipe.batch_size, recipe.seed);
-  const auto& samples = sampler.batch(before.update);
-  data::Batch<float> batch;
-  data::assemble(p.set->train, samples, recipe.augmentation, recipe.seed,
-                 static_cast<std::uint64_t>(before.update) * recipe.batch_size, batch);
-  const int n = static_cast<int>(batch.size());
-  const int size = recipe.micro_batch_size == 0 ? p.chunk : static_cast<int>(recipe.micro_batch_size);
-  const auto parts = [size](std::size_t count) { return (static_cast<int>(count) + size - 1) / size; };
-  const double rate = trainer.learning_rate();
-  const training::PenaltyTerm term =
-      penalty_term(recipe, before.update, rate, parts(batch.size()), parts(recipe.batch_size));
-  const Gradient<T> g = gradient_of<T>(p, recipe, before, batch, term);
+  u.samples = sampler.batch(u.number);
+  data::assemble(p.set->train, u.samples, recipe.augmentation, recipe.seed,
+                 static_cast<std::uint64_t>(u.number) * recipe.batch_size, u.batch);
+  training::Trainer trainer(*p.network, p.head(), p.chunk, recipe, p.set->train, state);
+  const auto& cuts = trainer.batch_gradient();
+  u.learning_rate = trainer.learning_rate();
+  u.micro_batches = cuts.micro_batches(static_cast<int>(u.batch.size()));
+  u.penalty = penalty_term(recipe, u.number, u.learning_rate, u.micro_batches,
+                           cuts.micro_batches(static_cast<int>(recipe.batch_size)));
+  u.rule = trainer.optimizer();
+  if (u.rule.kind == training::OptimizerKind::momentum || u.rule.kind == training::OptimizerKind::nesterov)
+    u.momentum = state.optimizer.memory;
   trainer.step();
+  u.after = std::move(state.parameters);
+  return u;
+}
 
-  if (!output.empty()) {
-    store::Dataset file;
-    put_parameters(*p.network, ".gradient", std::span<const T>(g.gradient), file);
-    put_parameters(*p.network, ".after", std::span<const float>(state.parameters), file);
-    if (g.norm_of >= 0) put_parameters(*p.network, ".micro_gradient", std::span<const T>(g.micro), file);
-    std::vector<float> noise(state.parameters.size(), 0.0F);
-    add_noise(recipe.noise, rate, recipe.seed, before.update, noise);
-    if (recipe.noise.kind != training::InjectedNoiseKind::none)
-      put_parameters(*p.network, ".noise", std::span<const float>(noise), file);
-    const data::Dataset& set = p.set->train;
-    for (const auto& [name, extent] : {std::pair<const char*, std::size_t>{"sample", batch.size()},
-                                       {"row", set.height},
-                                       {"column", set.width},
-                                       {"channel", set.channels}})
-      file.dimensions.push_back({name, extent});
-    const auto put_integers = [&](const char* name, const auto& values) {
-      file.variables.push_back(
-          {name, {"sample"}, std::vector<std::int64_t>(values.begin(), values.end()), {}});
-    };
-    file.variables.push_back({"x", {"sample", "row", "column", "channel"}, batch.x, {}});
-    put_integers("label", batch.labels);
-    put_integers("index", samples);
-    if (!g.drawn_labels.empty()) put_integers("drawn_label", g.drawn_labels);
-    if (term.strength > 0 && term.penalty.kind == training::PenaltyKind::unit_jacobian) {
-      const auto outputs = static_cast<std::size_t>(p.outputs());
-      std::vector<float> directions(static_cast<std::size_t>(parts(batch.size())) * outputs);
-      for (std::size_t k = 0; k * outputs < directions.size(); ++k)
-        training::draw_direction(term.seed, term.first_micro_batch + k,
-                                 std::span(directions).subspan(k * outputs, outputs));
-      file.dimensions.push_back({"micro_batch", static_cast<std::size_t>(parts(batch.size()))});
-      file.dimensions.push_back({"output", outputs});
-      file.variables.push_back({"direction", {"micro_batch", "output"}, directions, {}});
-    }
-    file.attributes = {
-        {"title", "Soret update"},
-        {"checkpoint", checkpoint},
-        {"update", before.update},
-        {"precision", sizeof(T) == sizeof(double) ? "double" : "single"},
-        {"learning_rate", rate},
-        {"micro_batch_size", std::int64_t{size}},
-        {"chunk", std::int64_t{p.chunk}},
-        {"loss", g.result.loss},
-        {"penalty_kind", std::string(training::kPenalties[static_cast<int>(term.penalty.kind)])},
-        {"penalty_strength", term.strength},
-        {"penalty_only", std::int64_t{term.only}},
-        {"penalty_sum_of_classes", std::int64_t{term.penalty.sum_of_classes}},
-        {"penalty", g.result.penalty},
-        {"graft_kind", std::string(training::kGraftings[static_cast<int>(recipe.grafting.kind)])},
-        {"graft_micro_batch", std::int64_t{g.norm_of}},
-        {"graft_norm", recipe.grafting.kind == training::GraftingKind::external
-                           ? external_norm(recipe.grafting, before.update)
-                           : 0.0}};
-    store::write(file, output);
+/// u of unit_jacobian for every micro-batch.
+void put_directions(const sims::TrainProblem& p, const Update& u, store::Dataset& file) {
+  const auto outputs = static_cast<std::size_t>(p.outputs());
+  const auto micro_batches = static_cast<std::size_t>(u.micro_batches);
+  std::vector<float> directions(micro_batches * outputs);
+  for (std::size_t k = 0; k < micro_batches; ++k)
+    training::draw_direction(u.penalty.seed, u.penalty.first_micro_batch + k,
+                             std::span(directions).subspan(k * outputs, outputs));
+  file.dimensions.push_back({"micro_batch", micro_batches});
+  file.dimensions.push_back({"output", outputs});
+  file.variables.push_back({"direction", {"micro_batch", "output"}, std::move(directions), {}});
+}
+
+template <class T>
+void put_samples(const sims::TrainProblem& p, const Update& u, const Gradient<T>& g, store::Dataset& file) {
+  const data::Dataset& set = p.set->train;
+  for (const auto& [name, extent] : {std::pair<const char*, std::size_t>{"sample", u.batch.size()},
+                                     {"row", set.height},
+                                     {"column", set.width},
+                                     {"channel", set.channels}})
+    file.dimensions.push_back({name, extent});
+  const auto put_integers = [&](const char* name, const auto& values) {
+    file.variables.push_back({name, {"sample"}, std::vector<std::int64_t>(values.begin(), values.end()), {}});
+  };
+  file.variables.push_back({"x", {"sample", "row", "column", "channel"}, u.batch.x, {}});
+  put_integers("label", u.batch.labels);
+  put_integers("index", u.samples);
+  if (!g.drawn_labels.empty()) put_integers("drawn_label", g.drawn_labels);
+}
+
+/// The file of an update.
+template <class T>
+store::Dataset file_of(const sims::TrainProblem& p, const training::Recipe& recipe, const Update& u,
+                       const Gradient<T>& g, const std::string& checkpoint) {
+  store::Dataset file;
+  put_parameters(*p.network, ".gradient", std::span<const T>(g.gradient), file);
+  put_parameters(*p.network, ".after", std::span<const float>(u.after), file);
+  if (!u.momentum.empty()) put_parameters(*p.network, ".momentum", std::span<const float>(u.momentum), file);
+  if (g.norm_of >= 0) put_parameters(*p.network, ".micro_gradient", std::span<const T>(g.micro), file);
+  if (recipe.noise.kind != training::InjectedNoiseKind::none) {
+    std::vector<float> noise(u.after.size(), 0.0F);
+    add_noise(recipe.noise, u.learning_rate, recipe.seed, u.number, noise);
+    put_parameters(*p.network, ".noise", std::span<const float>(noise), file);
   }
-  double norm = 0;
-  for (const T v : g.gradient) norm += static_cast<double>(v) * static_cast<double>(v);
-  const double length = measure::update_norms<float>(before.parameters, state.parameters, p.parts)[0];
-  const nlohmann::json json = {{"checkpoint", checkpoint},
-                               {"update", before.update},
-                               {"samples", n},
-                               {"learning_rate", rate},
-                               {"loss", g.result.loss},
-                               {"penalty", g.result.penalty},
-                               {"penalty_strength", term.strength},
-                               {"gradient_norm", std::sqrt(norm)},
-                               {"update_norm", length}};
-  if (as_json) return print_json(json);
+  put_samples(p, u, g, file);
+  const training::PenaltyTerm& term = u.penalty;
+  const training::Grafting& graft = recipe.grafting;
+  if (term.strength > 0 && term.penalty.kind == training::PenaltyKind::unit_jacobian)
+    put_directions(p, u, file);
+  file.attributes = {
+      {"title", "Soret update"},
+      {"checkpoint", checkpoint},
+      {"update", u.number},
+      {"precision", sizeof(T) == sizeof(double) ? "double" : "single"},
+      {"learning_rate", u.learning_rate},
+      {"optimizer", std::string(training::kOptimizers[static_cast<int>(u.rule.kind)])},
+      {"momentum", u.rule.momentum},
+      {"weight_decay", u.rule.weight_decay},
+      {"decoupled", std::int64_t{u.rule.decoupled}},
+      {"micro_batch_size", std::int64_t{u.micro_batch_size}},
+      {"chunk", std::int64_t{p.chunk}},
+      {"loss", g.result.loss},
+      {"penalty_kind", std::string(training::kPenalties[static_cast<int>(term.penalty.kind)])},
+      {"penalty_strength", term.strength},
+      {"penalty_only", std::int64_t{term.only}},
+      {"penalty_sum_of_classes", std::int64_t{term.penalty.sum_of_classes}},
+      {"penalty", g.result.penalty},
+      {"graft_kind", std::string(training::kGraftings[static_cast<int>(graft.kind)])},
+      {"graft_per_layer", std::int64_t{!graft.layer_ends.empty()}},
+      {"graft_micro_batch", std::int64_t{g.norm_of}},
+      {"graft_norm", graft.kind == training::GraftingKind::external ? external_norm(graft, u.number) : 0.0}};
+  return file;
+}
+
+template <class T>
+void report(const sims::TrainProblem& p, const training::Recipe& recipe, const training::TrainingState& state,
+            const std::string& checkpoint, const std::string& output, bool as_json) {
+  const Update u = next_update(p, recipe, state);
+  const Gradient<T> g = gradient_of<T>(p, recipe, state, u.batch, u.penalty);
+  if (!output.empty()) store::write(file_of(p, recipe, u, g, checkpoint), output);
+
+  const double length = measure::update_norms<float>(state.parameters, u.after, p.parts)[0];
+  if (as_json)
+    return print_json({{"checkpoint", checkpoint},
+                       {"update", u.number},
+                       {"samples", u.batch.size()},
+                       {"learning_rate", u.learning_rate},
+                       {"loss", g.result.loss},
+                       {"penalty", g.result.penalty},
+                       {"penalty_strength", u.penalty.strength},
+                       {"gradient_norm", g.norm()},
+                       {"update_norm", length}});
   fmt::print(
       "update {}: {} samples, learning rate {:.6g}\nloss {:.9g}, penalty {:.9g} times {:.6g}\n|g| = {:.9g}, "
       "step {:.9g}\n",
-      before.update, n, rate, g.result.loss, g.result.penalty, term.strength, std::sqrt(norm), length);
+      u.number, u.batch.size(), u.learning_rate, g.result.loss, g.result.penalty, u.penalty.strength,
+      g.norm(), length);
 }
 
 }  // namespace
@@ -204,13 +255,13 @@ void update(const Words& words) {
   recipe.seed = training::run_seed(
       problem.options.seed, static_cast<std::uint32_t>(sims::integer_attribute(checkpoint, "trajectory")));
   refuse_what_is_not_written(problem, recipe);
-  training::TrainingState state = sims::training_state_of(*problem.network, checkpoint, file);
+  const training::TrainingState state = sims::training_state_of(*problem.network, checkpoint, file);
   const bool as_json = arguments->flag("json");
   const std::string output = arguments->get("output");
   if (precision == "double")
-    report<double>(problem, recipe, std::move(state), file, output, as_json);
+    report<double>(problem, recipe, state, file, output, as_json);
   else
-    report<float>(problem, recipe, std::move(state), file, output, as_json);
+    report<float>(problem, recipe, state, file, output, as_json);
 }
 
 }  // namespace soret::cli
