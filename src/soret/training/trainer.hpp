@@ -87,6 +87,7 @@ class Trainer {
   std::int64_t updates_per_epoch() const { return sampler_.updates_per_epoch(); }
   /// The gradient of the last step, as the optimiser took it.
   std::span<const float> gradient() const { return gradient_; }
+  const BatchGradient<float>& batch_gradient() const { return batch_gradient_; }
 
  private:
   BatchGradient<float>::Result take_gradient(const BatchAt<float>& batch);
