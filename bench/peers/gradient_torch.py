@@ -31,6 +31,7 @@ class Model:
     def __init__(self, checkpoint, batch_norm):
         self.settings = settings_of(checkpoint)
         self.batch_norm = batch_norm
+        self.factors = {}  # of dropout layers, [sample][unit]; none: evaluation
         network = self.settings["network"]
         self.kind = network["kind"]
         self.activation = {"relu": F.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid, "softplus": F.softplus,
@@ -86,7 +87,7 @@ class Model:
             for k in (1, 2):
                 x = self.pool(F.relu(self.norm(w, f"norm{k}", self.conv(w, f"conv{k}", x, 2, 2))))
             for k in (384, 192):
-                x = F.relu(self.norm(w, f"norm{k}", self.dense(w, f"dense{k}", x)))
+                x = F.relu(self.norm(w, f"norm{k}", self.dense(w, f"dense{k}", x))) * self.factors.get(f"dropout{k}", 1.0)
             return self.dense(w, "dense", x)
         if self.kind == "resnet18":
             unit = lambda name, x, stride, pad: self.norm(w, name + ".norm", self.conv(w, name + ".conv", x, stride, pad))
@@ -109,7 +110,7 @@ class Model:
             if network["vgg_head"] == "imagenet":
                 x = F.adaptive_avg_pool2d(x.permute(0, 3, 1, 2), 7).permute(0, 2, 3, 1)
             for k in (1, 2):
-                x = F.relu(self.dense(w, f"dense{k}", x))
+                x = F.relu(self.dense(w, f"dense{k}", x)) * self.factors.get(f"dropout{k}", 1.0)
             return self.dense(w, "dense3", x)
         raise SystemExit(f"no twin of network.kind = {self.kind}")
 

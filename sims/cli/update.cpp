@@ -98,10 +98,6 @@ Gradient<T> gradient_of(const sims::TrainProblem& p, const training::Recipe& rec
 }
 
 void refuse_what_is_not_written(const sims::TrainProblem& p, const training::Recipe& recipe) {
-  for (int node = 1; node <= p.network->last(); ++node)
-    if (dynamic_cast<const network::Dropout<float>*>(p.network->layer(node)))
-      throw ConfigError(
-          fmt::format("{}: the units that dropout drops are not written", p.network->name(node)));
   if (recipe.penalty.kind == training::PenaltyKind::fisher_trace && p.head() == network::HeadKind::squared)
     throw ConfigError(
         "penalty.kind = fisher_trace with network.loss = squared: the values drawn are not written");
@@ -161,6 +157,27 @@ void put_samples(const sims::TrainProblem& p, const Update& u, const Gradient<T>
   if (!g.drawn_labels.empty()) put_integers("drawn_label", g.drawn_labels);
 }
 
+/// What dropout multiplies the units by, "dropout1.factor" [sample][unit].
+void put_dropout(const sims::TrainProblem& p, const training::Recipe& recipe, const Update& u,
+                 store::Dataset& file) {
+  const auto n = static_cast<int>(u.batch.size());
+  const network::Mode mode{.seed = recipe.seed,
+                           .first_sample = static_cast<std::uint64_t>(u.number) * recipe.batch_size};
+  for (int node = 1; node <= p.network->last(); ++node) {
+    const auto* dropout = dynamic_cast<const network::Dropout<float>*>(p.network->layer(node));
+    if (!dropout) continue;
+    const std::size_t units = p.network->shape(node).size();
+    const std::vector<float> ones(static_cast<std::size_t>(n) * units, 1.0F);
+    std::vector<float> factors(ones.size());
+    std::vector<float> kept(dropout->kept(n));
+    dropout->forward({n, nullptr, ones.data(), factors.data(), kept.data()}, mode, nullptr);
+    const std::string dimension = p.network->name(node) + ".unit";
+    file.dimensions.push_back({dimension, units});
+    file.variables.push_back(
+        {p.network->name(node) + ".factor", {"sample", dimension}, std::move(factors), {}});
+  }
+}
+
 /// The file of an update.
 template <class T>
 store::Dataset file_of(const sims::TrainProblem& p, const training::Recipe& recipe, const Update& u,
@@ -176,6 +193,7 @@ store::Dataset file_of(const sims::TrainProblem& p, const training::Recipe& reci
     put_parameters(*p.network, ".noise", std::span<const float>(noise), file);
   }
   put_samples(p, u, g, file);
+  put_dropout(p, recipe, u, file);
   const training::PenaltyTerm& term = u.penalty;
   const training::Grafting& graft = recipe.grafting;
   if (term.strength > 0 && term.penalty.kind == training::PenaltyKind::unit_jacobian)
