@@ -465,8 +465,8 @@ TEST_F(Train, MethodsGoOnWhereTheyWereInterrupted) {
       {"graft.kind=external", "graft.file=" + norms.string()},
       {"graft.kind=normalised"},
       // Batch normalisation by chunks, of which two make a micro-batch.
-      {"network.kind=f2", "penalty.kind=gradient_norm", "penalty.strength=1e-4", "sgd.micro_batch_size=12",
-       "sgd.chunk=6", "sgd.learning_rate=0.001"},
+      {"network.kind=f2", "penalty.kind=gradient_norm", "penalty.strength=1e-4", "sgd.learning_rate=0.001",
+       "sgd.batch_size=10", "sgd.micro_batch_size=10", "sgd.chunk=5", "record.every=20"},
       {"noise.kind=anticorrelated", "noise.until=8", "noise.variance=1e-4"}};
   const TrainRun plain = run(Case(kPenalised, {"sgd.updates=41", "record.every=7"}));
   for (auto method : methods) {
