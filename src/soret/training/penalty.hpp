@@ -21,7 +21,7 @@ inline constexpr std::string_view kPenalties[] = {"none", "gradient_norm", "fish
 
 enum class PenaltyForm {
   average,       ///< sum over all micro-batches of |M|/|B| |grad s_M|^2 (Eq. 1); exact for unequal ones, too
-  sample,        ///< |grad s_S|^2 of one micro-batch S (Eq. 7), drawn anew for every update
+  sample,        ///< |grad s_S|^2 of one micro-batch S (Eq. 7), drawn anew, uniformly, for every update
   fixed_sample,  ///< of the first one
 };
 inline constexpr std::string_view kPenaltyForms[] = {"average", "sample", "fixed_sample"};
