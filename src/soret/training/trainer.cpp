@@ -11,7 +11,6 @@
 
 namespace soret::training {
 
-using network::Mode;
 using network::Targets;
 
 namespace {
