@@ -60,16 +60,17 @@ training::PenaltyTerm term_of(Method method) {
   return term;
 }
 
-/// One micro-batch and what its gradients need.
+/// A micro-batch, or a batch of several of the same size, and what its gradients need.
 template <class T>
-class MicroBatch {
+class MicroBatches {
  public:
-  MicroBatch(const Network<T>& net, Method method, int samples, const std::vector<float>& data)
-      : n_(samples),
+  MicroBatches(const Network<T>& net, Method method, int samples, const std::vector<float>& data,
+               int count = 1)
+      : n_(samples * count),
         term_(term_of(method)),
         x_(data.begin(), data.begin() + static_cast<std::ptrdiff_t>(n_ * net.input().size())),
         state_(net.initial_state()),
-        labels_(samples),
+        labels_(n_),
         gradient_(net, HeadKind::softmax, samples) {
     for (int i = 0; i < n_; ++i) labels_[i] = (5 * i + 1) % kClasses;
   }
@@ -117,16 +118,16 @@ nlohmann::json verify(const std::vector<float>& x, const std::vector<float>& w) 
   std::vector<float> single(w.size());
   std::vector<double> exact(w.size());
   for (const Method method : {Method::gradient_norm, Method::fisher_trace}) {
-    MicroBatch<float>(in_float, method, kSamples, x)(w, single);
-    MicroBatch<double>(in_double, method, kSamples, x)(wd, exact);
+    MicroBatches<float>(in_float, method, kSamples, x)(w, single);
+    MicroBatches<double>(in_double, method, kSamples, x)(wd, exact);
     record(fmt::format("{}_single_precision", kMethodNames[static_cast<std::size_t>(method)]),
            distance(single, exact));
   }
-  MicroBatch<double>(in_double, Method::gradient_norm, kSamples, x)(wd, exact);
-  MicroBatch<float>(in_float, Method::gradient_difference, kSamples, x)(w, single);
+  MicroBatches<double>(in_double, Method::gradient_norm, kSamples, x)(wd, exact);
+  MicroBatches<float>(in_float, Method::gradient_difference, kSamples, x)(w, single);
   errors["gradient_norm_by_differences"] = distance(single, exact);  // a property of the method
   // The penalised loss along its own gradient, which the step moves by about 1e-7 of it.
-  MicroBatch<double> plain(in_double, Method::gradient, kSamples, x);
+  MicroBatches<double> plain(in_double, Method::gradient, kSamples, x);
   std::vector<double> g(w.size());
   const double step = 1e-9 * std::sqrt(dot(wd, wd) / dot(exact, exact));
   const auto penalised = [&](double by) {
@@ -172,7 +173,7 @@ double peak_growth(Method method, int batches, const std::vector<float>& x, cons
     std::ofstream("/proc/self/clear_refs") << "5";  // forgets the peak so far
     const double before = status_bytes("VmRSS");
     std::vector<float> total(w.size()), batch_total(batches > 1 ? w.size() : 0);
-    MicroBatch<float> batch(net, method, kBatch, x);
+    MicroBatches<float> batch(net, method, kBatch, x);
     for (int k = 0; k < batches; ++k) {
       batch(w, total);
       if (batches > 1)
@@ -224,19 +225,27 @@ std::pair<double, double> products_per_sample(const Network<float>& net) {
 nlohmann::json speed(const std::vector<float>& x, const std::vector<float>& w, int threads) {
   constexpr int kRepeats = 7;
   const Network<float> net = resnet<float>();
-  std::vector<MicroBatch<float>> batches;
+  std::vector<MicroBatches<float>> batches, large;
   batches.reserve(kMethods.size());
-  for (const Method method : kMethods) batches.emplace_back(net, method, kBatch, x);
+  large.reserve(kMethods.size());
+  std::vector<float> images;  // of a batch with a micro-batch per thread
+  for (int k = 0; k < threads; ++k) images.insert(images.end(), x.begin(), x.end());
+  for (const Method method : kMethods) {
+    batches.emplace_back(net, method, kBatch, x);
+    large.emplace_back(net, method, kBatch, images, threads);
+  }
   std::vector<float> total(w.size());
-  for (auto& batch : batches) batch(w, total);
+  for (auto* all : {&batches, &large})
+    for (auto& batch : *all) batch(w, total);
   // In turn, so that drifts of the machine's speed meet all.
   std::vector<double> peaks;
-  std::array<std::vector<double>, kMethods.size()> times, ratios;
+  std::array<std::vector<double>, kMethods.size()> times, ratios, shares;
   for (int repeat = 0; repeat < kRepeats; ++repeat) {
     if (repeat % 2 == 0) peaks.push_back(fma_peak_gflops(threads));
     for (std::size_t m = 0; m < batches.size(); ++m) {
       times[m].push_back(seconds([&] { batches[m](w, total); }));
       ratios[m].push_back(times[m].back() / times[0].back());
+      shares[m].push_back(seconds([&] { large[m](w, total); }) / threads);
     }
   }
   // Forward, and backward to inputs and weights, without the gradient of the first inputs, which do not move,
@@ -251,6 +260,7 @@ nlohmann::json speed(const std::vector<float>& x, const std::vector<float>& w, i
                          : kMethods[m] == Method::gradient_difference ? 2 * gradient_flops
                                                                       : gradient_flops + product_flops;
     result[kMethodNames[m]] = {{"ms", 1e3 * median(times[m])},
+                               {"ms_each_of_one_per_thread", 1e3 * median(shares[m])},
                                {"over_gradient", median(ratios[m])},
                                {"gflops", flops / median(times[m])},
                                {"fraction_of_fma_peak", flops / median(times[m]) / peak}};
