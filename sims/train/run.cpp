@@ -84,7 +84,7 @@ class Run {
         saved = Clock::now();
       }
       if (measures_updates_) before = state_.training.parameters;
-      const training::Step step = trainer->step(measures_gradients_);
+      const training::Step step = next_step(*trainer);
       remember(step);
       if (measures_updates_)
         state_.last.update_norm =
@@ -113,6 +113,14 @@ class Run {
       selects_ = selects_ || o > O::stopped_at;
     }
     state_.values.assign(cells_, 0.0);
+  }
+
+  training::Step next_step(training::Trainer& trainer) {
+    try {
+      return trainer.step(measures_gradients_, &stop_);
+    } catch (const training::Interrupted&) {
+      interrupt();
+    }
   }
 
   void remember(const training::Step& step) {

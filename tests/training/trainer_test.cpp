@@ -3,8 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <atomic>
+#include <chrono>
 #include <cmath>
 #include <random>
+#include <thread>
 
 #include "soret/base/error.hpp"
 #include "soret/network/initialise.hpp"
@@ -99,6 +102,64 @@ TEST(Trainer, GoesOnFromItsState) {
     EXPECT_EQ(copy.optimizer.memory, state.optimizer.memory);
   }
   EXPECT_EQ(state.optimizer.updates, 5);
+}
+
+// Interrupted between the chunks of a batch, the state is what it was, and goes on as if nothing had been.
+TEST(Trainer, LeavesItsStateWhereItIsInterrupted) {
+  const auto net = network::f2<float>({1, 1, 2}, 3, 0);
+  const auto clouds = three_clouds(60);
+  const Recipe recipe{.optimizer = {.kind = OptimizerKind::momentum},
+                      .schedule = {.learning_rate = 0.01},
+                      .batch_size = 20,
+                      .micro_batch_size = 4,
+                      .penalty = {.kind = PenaltyKind::gradient_norm}};
+  auto state =
+      initial_training_state(net, recipe, initial_parameters(net, network::Initialisation::he_normal, 1));
+  auto whole = state;
+  Trainer undisturbed(net, HeadKind::softmax, 4, recipe, clouds, whole);
+  for (int k = 0; k < 4; ++k) undisturbed.step();
+  std::atomic<bool> stop = false;
+  {
+    Trainer trainer(net, HeadKind::softmax, 4, recipe, clouds, state);
+    trainer.step(false, &stop);
+    const auto before = state;
+    stop = true;
+    EXPECT_THROW(trainer.step(false, &stop), Interrupted);
+    EXPECT_EQ(state.update, 1);
+    EXPECT_EQ(state.parameters, before.parameters);
+    EXPECT_EQ(state.statistics, before.statistics);
+  }
+  stop = false;
+  Trainer trainer(net, HeadKind::softmax, 4, recipe, clouds, state);
+  for (int k = 0; k < 3; ++k) trainer.step(false, &stop);
+  EXPECT_EQ(state.parameters, whole.parameters);
+  EXPECT_EQ(state.statistics, whole.statistics);
+  EXPECT_EQ(state.optimizer.memory, whole.optimizer.memory);
+
+  // Also when some of the chunks have moved the statistics by then.
+  for (int milliseconds = 1; milliseconds < 40; milliseconds *= 2) {
+    stop = false;
+    Trainer late(net, HeadKind::softmax, 4, recipe, clouds, state);
+    const auto before = state;
+    const std::jthread timer([&] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
+      stop = true;
+    });
+    try {
+      while (true) {
+        const auto last = state;
+        try {
+          late.step(false, &stop);
+        } catch (const Interrupted&) {
+          EXPECT_EQ(state.update, last.update);
+          EXPECT_EQ(state.statistics, last.statistics);
+          throw;
+        }
+      }
+    } catch (const Interrupted&) {
+      EXPECT_GE(state.update, before.update);
+    }
+  }
 }
 
 // The squared head sees the unit vector of the class: one update of a bias-free linear map, by hand.

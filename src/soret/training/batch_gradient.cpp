@@ -124,6 +124,7 @@ typename BatchGradient<T>::Result BatchGradient<T>::run(Job job, std::span<T> gr
   double seconds = 0;
   double penalty_seconds = 0;
   for (int begin = 0; begin < slabs; begin += together) {
+    if (b.stop && *b.stop) throw Interrupted{};
     const int count = std::min(together, slabs - begin);
     each_task(count, kAlways, [&](int k) {
       const int first = (begin + k) * size;

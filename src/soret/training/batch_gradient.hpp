@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -10,6 +11,10 @@
 
 namespace soret::training {
 
+/// Thrown between the chunks of a batch when BatchAt::stop has turned true: no gradient, and running
+/// statistics that have moved by some of the chunks.
+struct Interrupted {};
+
 /// One batch: n samples, what they are compared with, and where they are computed.
 template <class T>
 struct BatchAt {
@@ -19,6 +24,7 @@ struct BatchAt {
   std::span<const T> parameters;
   std::span<T> state;  ///< running statistics: moved on if mode.batch_statistics is set
   network::Mode mode;
+  const std::atomic<bool>* stop = nullptr;  ///< nullptr: nobody interrupts
 };
 
 /// A penalty as one batch sees it.

@@ -93,17 +93,25 @@ BatchGradient<float>::Result Trainer::take_gradient(const BatchAt<float>& batch)
   return batch_gradient_(batch, gradient_, penalty_term(recipe_, update, learning_rate(), parts, most));
 }
 
-Step Trainer::step(bool wants_gradient_norm) {
+Step Trainer::step(bool wants_gradient_norm, const std::atomic<bool>* stop) {
   auto clock = std::chrono::steady_clock::now();
   const data::Batch<float>& batch = loader_.next();
   Step done{.loading_seconds = seconds_since(clock)};
-  const auto result =
-      take_gradient({.n = static_cast<int>(batch.size()),
-                     .x = batch.x.data(),
-                     .targets = targets_(head_, classes_, batch.labels),
-                     .parameters = state_.parameters,
-                     .state = state_.statistics,
-                     .mode = {.seed = recipe_.seed, .first_sample = first_sample(state_.update)}});
+  const BatchAt<float> at{.n = static_cast<int>(batch.size()),
+                          .x = batch.x.data(),
+                          .targets = targets_(head_, classes_, batch.labels),
+                          .parameters = state_.parameters,
+                          .state = state_.statistics,
+                          .mode = {.seed = recipe_.seed, .first_sample = first_sample(state_.update)},
+                          .stop = stop};
+  if (stop) statistics_before_ = state_.statistics;
+  BatchGradient<float>::Result result;
+  try {
+    result = take_gradient(at);
+  } catch (const Interrupted&) {
+    state_.statistics = statistics_before_;
+    throw;
+  }
   done.loss = result.loss;
   done.penalty = result.penalty;
   done.gradient_seconds = seconds_since(clock);

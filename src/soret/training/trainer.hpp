@@ -79,8 +79,9 @@ class Trainer {
   Trainer(const network::Network<float>& network, network::HeadKind head, int chunk, const Recipe& recipe,
           const data::Dataset& train, TrainingState& state);
 
-  /// One update.
-  Step step(bool wants_gradient_norm = false);
+  /// One update. Throws Interrupted, the state as it was, when `stop` turns true before its gradient is
+  /// complete; then this trainer has lost the batch and is of no further use.
+  Step step(bool wants_gradient_norm = false, const std::atomic<bool>* stop = nullptr);
   double learning_rate() const;  ///< of the next update
   /// The rule of the next update.
   const Optimizer& optimizer() const;
@@ -105,8 +106,9 @@ class Trainer {
   BatchGradient<float> batch_gradient_;
   LabelTargets targets_;
   std::vector<float> gradient_;
-  std::vector<float> micro_gradient_;  ///< of the micro-batch that gives the norm
-  data::Loader<float> loader_;         ///< last: its thread asks the sampler
+  std::vector<float> statistics_before_;  ///< a step that may be interrupted
+  std::vector<float> micro_gradient_;     ///< of the micro-batch that gives the norm
+  data::Loader<float> loader_;            ///< last: its thread asks the sampler
 };
 
 /// At the start of a run.
