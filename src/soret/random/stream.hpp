@@ -39,6 +39,8 @@ enum class Purpose : std::uint32_t {
   micro_batch_choice = 64,  ///< which micro-batch of a batch is penalised or gives its norm
   injected_noise = 65,      ///< added to the parameters after an update
   monitor = 66,             ///< from which the recording of micro-batch norms draws everything
+  sharpness_matrix = 67,    ///< entries of the matrix A of Definition 2
+  sharpness_start = 68,     ///< where in its box an ascent starts
 };
 
 /// A stream is a function of (seed, purpose, trajectory): block n of it is four 32-bit words. Which blocks
