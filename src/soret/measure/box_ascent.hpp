@@ -27,9 +27,9 @@ void ascend_by_projected_gradient(const ValueAndGradient& f, Eigen::VectorXd u, 
 
 /// L-BFGS-B (Byrd, Lu, Nocedal and Zhu, SIAM J. Sci. Comput. 16, 1190 (1995)): ten pairs; the generalised
 /// Cauchy point, which meets any number of bounds at once; the minimum over the free variables, projected as
-/// Morales and Nocedal (2011) do. Where f is not concave along a step the method learns nothing and keeps its
-/// scale theta, 1 in the function's own units; here theta starts such that the gradient's largest entry
-/// reaches across the box, and then falls to a sixteenth.
+/// Morales and Nocedal (2011) do; a backtracking line search in place of theirs. Added for maxima at
+/// vertices, where f is not concave: after a step along which it is not, the pairs are forgotten and the
+/// scale theta falls to a sixteenth. It starts such that the gradient's largest entry reaches across the box.
 void ascend_by_lbfgsb(const ValueAndGradient& f, Eigen::VectorXd u, const AscentLimits& limits);
 
 }  // namespace soret::measure
