@@ -274,6 +274,31 @@ TEST(Sharpness, SaysWhenItHasNotConvergedAndWhatItTook) {
   EXPECT_EQ(keskar(5e-4).most_iterations, 10);
 }
 
+// Both are the slope in units of the box, whose sides differ here by a factor of 1000: so a step of either
+// goes to the same point, whatever A. Differences of a quadratic are exact but at faces, by 2^-18 of its
+// second one.
+TEST(Sharpness, DifferencesStandForTheGradient) {
+  Random random(12);
+  const Eigen::Index n = 6;
+  Vector x = random.vector(n);
+  for (Eigen::Index i = 0; i < n; ++i) x[i] *= std::pow(1000, static_cast<double>(i) / (n - 1));
+  const Matrix h = -random.semidefinite(n, n);
+  const Differentiable exact = quadratic(h, -h * x * 1.2, 1);
+  const Differentiable differences{exact.size, exact.value, {}};
+  for (const Matrix& a : {kIdentity, Matrix(random.matrix(n, 4))}) {
+    for (const Maximiser maximiser : kAscents) {
+      const SharpnessOptions options{.epsilon = 0.1, .maximiser = maximiser, .most_iterations = 2};
+      const Sharpness with = sharpness(exact, x, a, options);
+      const Sharpness without = sharpness(differences, x, a, options);
+      if (a.size() == 0) {
+        EXPECT_GT(with.phi, 1);
+      }
+      EXPECT_NEAR(with.phi, without.phi, 1e-3 * std::abs(with.phi)) << name(maximiser);
+      EXPECT_EQ(with.gradients, without.gradients);
+    }
+  }
+}
+
 // Eight times the function: eight times phi (where f(x) = 0) at the same points, bit by bit.
 TEST(Sharpness, AscentsDoNotDependOnTheScale) {
   Random random(8);
