@@ -106,15 +106,14 @@ void refuse_what_is_not_written(const sims::TrainProblem& p, const training::Rec
 /// Does the update of `state`.
 Update next_update(const sims::TrainProblem& p, const training::Recipe& recipe,
                    training::TrainingState state) {
-  Update u{
-      .number = state.update,
-      .micro_batch_size = recipe.micro_batch_size == 0 ? p.chunk : static_cast<int>(recipe.micro_batch_size)};
+  Update u{.number = state.update};
   training::Sampler sampler(recipe.sampling, p.set->train.size(), recipe.batch_size, recipe.seed);
   u.samples = sampler.batch(u.number);
   data::assemble(p.set->train, u.samples, recipe.augmentation, recipe.seed,
                  static_cast<std::uint64_t>(u.number) * recipe.batch_size, u.batch);
   training::Trainer trainer(*p.network, p.head(), p.chunk, recipe, p.set->train, state);
   const auto& cuts = trainer.batch_gradient();
+  u.micro_batch_size = cuts.micro_batch_size();
   u.learning_rate = trainer.learning_rate();
   u.micro_batches = cuts.micro_batches(static_cast<int>(u.batch.size()));
   u.penalty = penalty_term(recipe, u.number, u.learning_rate, u.micro_batches,

@@ -59,6 +59,7 @@ class BatchGradient {
   /// micro_batch 0: the chunk. The network must outlive this. Throws ConfigError as require_divisible().
   BatchGradient(const network::Network<T>& network, network::HeadKind head, int chunk, int micro_batch = 0);
 
+  int micro_batch_size() const { return micro_batch_; }
   int micro_batches(int n) const { return (n + micro_batch_ - 1) / micro_batch_; }
 
   struct Result {
