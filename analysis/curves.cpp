@@ -64,6 +64,7 @@ class Records {
   /// Without keys and label.
   Curve curve(std::size_t point) const {
     Curve curve;
+    curve.point = point;
     curve.mean = slice(means_, point, steps_);
     curve.error = slice(errors_, point, steps_);
     curve.blocks = slice(block_means_, point, blocks_ * steps_);

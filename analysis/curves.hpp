@@ -14,6 +14,7 @@ namespace soret::analysis {
 
 /// One scan point.
 struct Curve {
+  std::size_t point = 0;        ///< its number in the file
   std::vector<double> keys;     ///< [key], the values that set this point apart
   std::string label;            ///< "learning_rate = 0.05, batch_size = 2"
   std::vector<double> mean;     ///< [step], over surviving trajectories; NaN where not recorded

@@ -20,6 +20,7 @@ constexpr Command kCommands[] = {
     {"info", "what is in a result file", info},
     {"collapse", "the exponents that collapse the curves of a scan, with errors", collapse},
     {"fit", "the rate of change of an observable and its power law in the scanned keys", fit},
+    {"correlate", "rank correlations of quantities over a scan, with intervals", correlate},
     {"plot", "a figure: raw, rescaled and fitted curves (PNG, SVG, PDF)", plot},
     {"table", "means with intervals beside published values (text, CSV, LaTeX, Markdown)", table},
     {"export", "a result file as tidy CSV tables", export_csv},

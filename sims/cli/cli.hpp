@@ -26,6 +26,7 @@ void describe(const Words& words);
 void info(const Words& words);
 void collapse(const Words& words);
 void fit(const Words& words);
+void correlate(const Words& words);
 void plot(const Words& words);
 void table(const Words& words);
 void export_csv(const Words& words);

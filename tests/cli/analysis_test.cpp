@@ -98,6 +98,30 @@ TEST_F(Analysis, FitReportsRatesAndTheirPowerLaw) {
   EXPECT_THAT(text.out, AllOf(HasSubstr("learning_rate = 0.05"), HasSubstr("exponent of learning_rate")));
 }
 
+TEST_F(Analysis, CorrelateRanksEveryTwoQuantities) {
+  ASSERT_EQ(command({"run", "scan.cfg", "-o", "six.h5", "--quiet", "--set", "sgd.batch_size=1 2 4", "--set",
+                     "sgd.steps=400"})
+                .exit_code,
+            0);
+  const std::vector<std::string> words{"correlate", "six.h5", "learning_rate/batch_size", "v_norm",
+                                       "activation_rate"};
+  auto with_json = words;
+  with_json.push_back("--json");
+  const auto report = command(with_json).json();
+  ASSERT_EQ(report["pairs"].size(), 3u);
+  EXPECT_EQ(report["pairs"][0]["b"], "v_norm");
+  EXPECT_TRUE(report["pairs"][0]["kendall_within"].contains("batch_size"));
+  EXPECT_EQ(report["quantities"][0]["mean"].size(), 6u);
+  const Outcome text = command(words);
+  EXPECT_THAT(text.out, AllOf(HasSubstr("over 6 scan points"), HasSubstr("Spearman")));
+  const Outcome unknown = command({"correlate", "six.h5", "v_nrm", "activation_rate"});
+  EXPECT_EQ(unknown.exit_code, 2);
+  EXPECT_THAT(unknown.err, AllOf(HasSubstr("v_nrm"), HasSubstr("v_norm")));
+  const Outcome few = command({"correlate", "scan.h5", "v_norm", "activation_rate"});
+  EXPECT_EQ(few.exit_code, 3);
+  EXPECT_THAT(few.err, HasSubstr("three scan points"));
+}
+
 TEST_F(Analysis, PlotDrawsEveryFormat) {
   if (std::system("gnuplot --version > /dev/null 2>&1") != 0) GTEST_SKIP() << "no gnuplot";
   const std::pair<const char*, const char*> formats[] = {
