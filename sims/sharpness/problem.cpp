@@ -1,0 +1,198 @@
+#include "sims/sharpness/problem.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "sims/train/run.hpp"
+#include "soret/base/error.hpp"
+#include "soret/base/formula.hpp"
+#include "soret/data/batch.hpp"
+#include "soret/measure/difference_hessian.hpp"
+#include "soret/measure/filter_scale.hpp"
+#include "soret/measure/hessian.hpp"
+#include "soret/measure/layer_rescaling.hpp"
+#include "soret/measure/loss_function.hpp"
+#include "soret/training/trainer.hpp"
+
+namespace soret::sims {
+namespace {
+
+using Kind = FunctionOptions::Kind;
+using measure::Differentiable;
+using measure::SymmetricOperator;
+
+/// Beyond it the Hessian of a formula, n^2 differences, is not taken.
+constexpr std::size_t kMostArguments = 512;
+
+struct Analytic {
+  std::string formula;
+  std::vector<std::string> variables;
+};
+
+/// Seed 003, Table 1.
+Analytic analytic(const FunctionOptions& o) {
+  switch (o.kind) {
+    case Kind::sharp:
+      return {"100*x^2", {"x"}};
+    case Kind::flat:
+      return {"x^8", {"x"}};
+    case Kind::sharp_sharp:
+      return {"100*(x^2 + y^2)", {"x", "y"}};
+    case Kind::sharp_flat:
+      return {"100*x^2 + y^8", {"x", "y"}};
+    default:
+      return {o.formula, o.variables};
+  }
+}
+
+MeasuredFunction of_formula(const FunctionOptions& o) {
+  const Analytic a = analytic(o);
+  const std::size_t n = a.variables.size();
+  if (n == 0 || n > kMostArguments)
+    throw ConfigError(
+        fmt::format("function.variables names {} arguments; allowed: 1 to {}", n, kMostArguments));
+  if (!o.point.empty() && o.point.size() != n)
+    throw ConfigError(
+        fmt::format("function.point has {} numbers, but {} has {} arguments", o.point.size(), a.formula, n));
+  const auto formula = [&] {
+    try {
+      return Formula(a.formula, a.variables);
+    } catch (const ConfigError& error) {
+      throw ConfigError(fmt::format("function.formula: {}", error.what()));
+    }
+  }();
+  MeasuredFunction f;
+  f.x = o.point.empty() ? std::vector<double>(n, 0.0) : o.point;
+  f.convex = o.kind != Kind::formula || o.convex;
+  // A Formula belongs to one thread: each function has its own.
+  f.function = [formula, n] {
+    return Differentiable{n, [own = Formula(formula)](std::span<const double> x) { return own(x); }, {}};
+  };
+  f.hessian = [function = f.function, x = f.x] { return measure::difference_hessian(function(), x); };
+  const double value = f.function().value(f.x);
+  if (!std::isfinite(value))
+    throw ConfigError(fmt::format("{} is {} at function.point, where it must be finite", a.formula, value));
+  return f;
+}
+
+/// What the mean loss of a network needs, in precision T.
+template <class T>
+struct Samples {
+  network::Network<T> network;
+  std::vector<T> x{}, values{}, state{};
+  std::vector<std::int32_t> labels{};
+  std::vector<T> parameters{};
+
+  measure::LossAt<T> at(network::HeadKind head, int chunk, bool batch_statistics) const {
+    return {.network = network,
+            .head = head,
+            .samples = static_cast<int>(labels.size()),
+            .x = x.data(),
+            .targets = {labels.data(), values.empty() ? nullptr : values.data(), false},
+            .parameters = parameters,
+            .state = state,
+            .chunk = chunk,
+            .batch_statistics = batch_statistics};
+  }
+};
+
+template <class T>
+MeasuredFunction of_network(const FunctionOptions& o, const Model& model, const TrainingSet& set,
+                            const Weights& weights) {
+  const data::Dataset& train = set.train;
+  const auto wanted = static_cast<std::size_t>(o.samples);
+  std::vector<std::uint32_t> indices(wanted == 0 ? train.size() : std::min(wanted, train.size()));
+  std::iota(indices.begin(), indices.end(), 0U);
+  data::Batch<float> batch;
+  data::assemble(train, indices, batch);
+
+  auto s = std::make_shared<Samples<T>>(Samples<T>{make_network<T>(model, set.input(), train.classes)});
+  s->x.assign(batch.x.begin(), batch.x.end());
+  s->labels = batch.labels;
+  const int outputs = static_cast<int>(s->network.output().size());
+  training::LabelTargets targets_of;
+  const auto targets = targets_of(model.head, outputs, s->labels);
+  if (targets.values)
+    s->values.assign(targets.values, targets.values + s->labels.size() * static_cast<std::size_t>(outputs));
+  s->state.assign(weights.state.begin(), weights.state.end());
+
+  MeasuredFunction f;
+  f.x.assign(weights.parameters.begin(), weights.parameters.end());
+  if (o.rescaling != 1) measure::rescale_layers<T>(s->network, o.rescaled_layer, o.rescaling, f.x);
+  s->parameters.assign(f.x.begin(), f.x.end());
+  const int samples = static_cast<int>(s->labels.size());
+  const int chunk = std::min(samples, o.chunk > 0 ? o.chunk : kEvaluationChunk);
+  f.chunks = (samples + chunk - 1) / chunk;
+  f.pass_bytes = static_cast<double>(network::Pass<T>(s->network, chunk).planned_bytes(true)) +
+                 sizeof(T) * static_cast<double>(f.x.size());
+  const auto at = [s, head = model.head, chunk, batch = o.batch_statistics] {
+    return s->at(head, chunk, batch);
+  };
+  f.function = [at] { return measure::loss_function<T>(at()); };
+  f.hessian = [at] { return measure::hessian<T>(at()); };
+  if (!o.filter_normalised) return f;
+  const auto scale = measure::filter_scale<T>(s->network, f.x);
+  f.function = [function = f.function, x = f.x, scale] { return measure::scaled(function(), x, scale); };
+  f.hessian = [hessian = f.hessian, scale] { return measure::scaled(hessian(), scale); };
+  std::ranges::fill(f.x, 0.0);
+  return f;
+}
+
+/// The settings of a run of simulation = train with the keys that both have from here.
+Settings training_settings(const Settings& here) {
+  Settings there;
+  for (const Option& option : train_options()) there.set(option.key, option.default_value);
+  for (const Option& option : train_options())
+    if (const auto found = here.values().find(option.key);
+        found != here.values().end() && !option.key.starts_with("record."))
+      there.set(option.key, found->second);
+  there.set("record.unit", "updates");
+  there.set("sgd.updates", fmt::format("{}", std::max<std::int64_t>(1, here.integer("sgd.updates"))));
+  return there;
+}
+
+std::string key_of(const Settings& settings) {
+  std::string key;
+  for (const auto& [name, value] : settings.values())
+    if (name.starts_with("network.") || name.starts_with("data.") || name.starts_with("sgd.") ||
+        name == "ensemble.seed")
+      key += fmt::format("{}={}\n", name, value);
+  return key;
+}
+
+}  // namespace
+
+MeasuredFunctions::Trained MeasuredFunctions::trained_here(const Settings& settings) {
+  const std::string key = key_of(settings);
+  if (const auto found = trained_.find(key); found != trained_.end()) return found->second;
+  const Settings there = training_settings(settings);
+  const TrainProblem p = problems_(there, train_record(there));
+  training::Recipe recipe = p.options.recipe;
+  recipe.seed = training::run_seed(p.options.seed, 0);
+  Beginning start = beginning(p, 0);
+  auto state = training::initial_training_state(*p.network, recipe, std::move(start.parameters));
+  state.statistics = std::move(start.statistics);
+  if (const auto updates = settings.integer("sgd.updates"); updates > 0) {
+    training::Trainer trainer(*p.network, p.head(), p.chunk, recipe, p.set->train, state);
+    for (std::int64_t k = 0; k < updates; ++k) trainer.step();
+  }
+  Trained trained{p.options.model, p.set, {std::move(state.parameters), std::move(state.statistics)}};
+  return trained_.emplace(key, std::move(trained)).first->second;
+}
+
+MeasuredFunction MeasuredFunctions::operator()(const SharpnessPoint& point, const Settings& settings) {
+  const FunctionOptions& o = point.function;
+  if (o.is_analytic()) return of_formula(o);
+  const auto make = o.in_double ? of_network<double> : of_network<float>;
+  if (o.kind == Kind::network) {
+    const Trained here = trained_here(settings);
+    return make(o, here.model, *here.set, here.weights);
+  }
+  const TrainedNetwork there = checkpoints_(o.checkpoint, {.path = settings.text("data.path")});
+  return make(o, there.options.model, *there.set, there.weights);
+}
+
+}  // namespace soret::sims
