@@ -149,8 +149,13 @@ Settings training_settings(const Settings& here) {
     if (const auto found = here.values().find(option.key);
         found != here.values().end() && !option.key.starts_with("record."))
       there.set(option.key, found->second);
+  const auto updates = here.integer("sgd.updates");
   there.set("record.unit", "updates");
-  there.set("sgd.updates", fmt::format("{}", std::max<std::int64_t>(1, here.integer("sgd.updates"))));
+  there.set("sgd.updates", fmt::format("{}", std::max<std::int64_t>(1, updates)));
+  if (updates == 0) {  // nothing is trained: a batch that fits any set
+    there.set("sgd.batch_size", "2");
+    there.set("sgd.sampling", "with_replacement");
+  }
   return there;
 }
 

@@ -190,9 +190,9 @@ TEST(Sharpness, BadInputIsAnError) {
               HasSubstr("1 rows"));
   EXPECT_THAT(rejection(kFormula, {"--set", "matrix.kind=given", "--set", "matrix.entries=1:a;2:4"}),
               HasSubstr("'a' is no number"));
-  EXPECT_THAT(
-      rejection(kFormula, {"--set", "function.formula=sqrt(x) + y", "--set", "function.point=0.01:0"}),
-      AllOf(HasSubstr("scan point 0"), HasSubstr("in the box"), HasSubstr("epsilon")));
+  EXPECT_THAT(rejection(kFormula, {"--set", "function.formula=sqrt(x) + y", "--set", "function.point=0.01:0",
+                                   "--set", "sharpness.maximiser=vertices"}),
+              AllOf(HasSubstr("scan point 0"), HasSubstr("in the box"), HasSubstr("epsilon")));
   EXPECT_THAT(rejection(kFormula, {"--set", "function.formula=x + y", "--set", "function.point=1:-2"}),
               HasSubstr("f(x) is -1"));
   EXPECT_THAT(rejection(kFormula, {"--set", "function.formula=1/x + y", "--set", "function.point=0:0"}),
@@ -209,6 +209,26 @@ TEST(Sharpness, BadInputIsAnError) {
                          "function.point="},
                         3),
               HasSubstr("none.h5"));
+  const Outcome large = [] {
+    const TemporaryFolder folder;
+    folder.write("scan.cfg", R"(simulation = sharpness
+[function]
+kind = network
+[network]
+hidden = 4000
+[data]
+kind = clusters
+inputs = 1000
+training_samples = 10
+test_samples = 10
+[matrix]
+kind = orthonormal
+columns = 100000
+)");
+    return soret({"run", "scan.cfg", "-o", "out.h5"}, {.folder = folder.path()});
+  }();
+  EXPECT_EQ(large.exit_code, 2);
+  EXPECT_THAT(large.err, AllOf(HasSubstr("GiB are free"), HasSubstr("matrix.columns")));
 }
 
 }  // namespace
