@@ -17,7 +17,7 @@ using Vector = Eigen::VectorXd;
 /// Uniform on the unit sphere.
 Vector random_point(Eigen::Index size, std::uint64_t seed, int start) {
   std::vector<float> draws(static_cast<std::size_t>(size));
-  fill_unit_sphere({seed, static_cast<Purpose>(70), static_cast<std::uint32_t>(start)}, 0, draws);
+  fill_unit_sphere({seed, Purpose::ball_start, static_cast<std::uint32_t>(start)}, 0, draws);
   return Eigen::Map<const Eigen::VectorXf>(draws.data(), size).cast<double>().normalized();
 }
 

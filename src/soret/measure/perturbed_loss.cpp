@@ -19,7 +19,7 @@ TraceEstimate expected_sharpness(const Differentiable& f, std::span<const double
   std::vector<double> at(x.size());
   std::vector<double> rises;
   for (int k = 0; k < draws; ++k) {
-    fill_normal({seed, static_cast<Purpose>(71), static_cast<std::uint32_t>(k)}, 0, z);
+    fill_normal({seed, Purpose::perturbation, static_cast<std::uint32_t>(k)}, 0, z);
     for (std::size_t i = 0; i < at.size(); ++i) at[i] = x[i] + sigma * static_cast<double>(z[i]);
     rises.push_back(f.value(at) - here);
     if (!std::isfinite(rises.back()))
