@@ -86,6 +86,9 @@ struct SharpnessPoint {
 /// Throws ConfigError where keys contradict each other, and for texts that are no points or matrices.
 SharpnessPoint sharpness_point(const Settings& settings);
 
+/// Throws ConfigError for keys that are set but not read at any scan point.
+void check_sharpness(const ScanPlan& plan);
+
 /// What the whole scan shares.
 struct SharpnessRecord {
   std::vector<SharpnessObservable> observables;

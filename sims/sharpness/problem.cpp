@@ -78,68 +78,26 @@ MeasuredFunction of_formula(const FunctionOptions& o) {
   return f;
 }
 
-/// What the mean loss of a network needs, in precision T.
+/// A network at its parameters, on samples.
 template <class T>
-struct Samples {
+struct Placed {
   network::Network<T> network;
-  std::vector<T> x{}, values{}, state{};
-  std::vector<std::int32_t> labels{};
-  std::vector<T> parameters{};
+  std::shared_ptr<const Samples<T>> samples;
+  std::vector<T> parameters{}, state{};
 
-  measure::LossAt<T> at(network::HeadKind head, int chunk, bool batch_statistics) const {
+  measure::LossAt<T> loss(network::HeadKind head, int chunk, bool batch_statistics) const {
+    const Samples<T>& s = *samples;
     return {.network = network,
             .head = head,
-            .samples = static_cast<int>(labels.size()),
-            .x = x.data(),
-            .targets = {labels.data(), values.empty() ? nullptr : values.data(), false},
+            .samples = static_cast<int>(s.labels.size()),
+            .x = s.x.data(),
+            .targets = {s.labels.data(), s.values.empty() ? nullptr : s.values.data(), false},
             .parameters = parameters,
             .state = state,
             .chunk = chunk,
             .batch_statistics = batch_statistics};
   }
 };
-
-template <class T>
-MeasuredFunction of_network(const FunctionOptions& o, const Model& model, const TrainingSet& set,
-                            const Weights& weights) {
-  const data::Dataset& train = set.train;
-  const auto wanted = static_cast<std::size_t>(o.samples);
-  std::vector<std::uint32_t> indices(wanted == 0 ? train.size() : std::min(wanted, train.size()));
-  std::iota(indices.begin(), indices.end(), 0U);
-  data::Batch<float> batch;
-  data::assemble(train, indices, batch);
-
-  auto s = std::make_shared<Samples<T>>(Samples<T>{make_network<T>(model, set.input(), train.classes)});
-  s->x.assign(batch.x.begin(), batch.x.end());
-  s->labels = batch.labels;
-  const int outputs = static_cast<int>(s->network.output().size());
-  training::LabelTargets targets_of;
-  const auto targets = targets_of(model.head, outputs, s->labels);
-  if (targets.values)
-    s->values.assign(targets.values, targets.values + s->labels.size() * static_cast<std::size_t>(outputs));
-  s->state.assign(weights.state.begin(), weights.state.end());
-
-  MeasuredFunction f;
-  f.x.assign(weights.parameters.begin(), weights.parameters.end());
-  if (o.rescaling != 1) measure::rescale_layers<T>(s->network, o.rescaled_layer, o.rescaling, f.x);
-  s->parameters.assign(f.x.begin(), f.x.end());
-  const int samples = static_cast<int>(s->labels.size());
-  const int chunk = std::min(samples, o.chunk > 0 ? o.chunk : kEvaluationChunk);
-  f.chunks = (samples + chunk - 1) / chunk;
-  f.pass_bytes = static_cast<double>(network::Pass<T>(s->network, chunk).planned_bytes(true)) +
-                 sizeof(T) * static_cast<double>(f.x.size());
-  const auto at = [s, head = model.head, chunk, batch = o.batch_statistics] {
-    return s->at(head, chunk, batch);
-  };
-  f.function = [at] { return measure::loss_function<T>(at()); };
-  f.hessian = [at] { return measure::hessian<T>(at()); };
-  if (!o.filter_normalised) return f;
-  const auto scale = measure::filter_scale<T>(s->network, f.x);
-  f.function = [function = f.function, x = f.x, scale] { return measure::scaled(function(), x, scale); };
-  f.hessian = [hessian = f.hessian, scale] { return measure::scaled(hessian(), scale); };
-  std::ranges::fill(f.x, 0.0);
-  return f;
-}
 
 /// The settings of a run of simulation = train with the keys that both have from here.
 Settings training_settings(const Settings& here) {
@@ -159,11 +117,12 @@ Settings training_settings(const Settings& here) {
   return there;
 }
 
-std::string key_of(const Settings& settings) {
+/// Of the settings in these sections, and the seed.
+std::string key_of(const Settings& settings, std::initializer_list<const char*> sections) {
   std::string key;
   for (const auto& [name, value] : settings.values())
-    if (name.starts_with("network.") || name.starts_with("data.") || name.starts_with("sgd.") ||
-        name == "ensemble.seed")
+    if (name == "ensemble.seed" ||
+        std::ranges::any_of(sections, [&](const char* section) { return name.starts_with(section); }))
       key += fmt::format("{}={}\n", name, value);
   return key;
 }
@@ -171,7 +130,7 @@ std::string key_of(const Settings& settings) {
 }  // namespace
 
 MeasuredFunctions::Trained MeasuredFunctions::trained_here(const Settings& settings) {
-  const std::string key = key_of(settings);
+  const std::string key = key_of(settings, {"network.", "data.", "sgd."});
   if (const auto found = trained_.find(key); found != trained_.end()) return found->second;
   const Settings there = training_settings(settings);
   const TrainProblem p = problems_(there, train_record(there));
@@ -188,16 +147,76 @@ MeasuredFunctions::Trained MeasuredFunctions::trained_here(const Settings& setti
   return trained_.emplace(key, std::move(trained)).first->second;
 }
 
-MeasuredFunction MeasuredFunctions::operator()(const SharpnessPoint& point, const Settings& settings) {
+template <class T>
+std::shared_ptr<const Samples<T>> MeasuredFunctions::samples(const Trained& trained, int wanted,
+                                                             int outputs) {
+  auto& known = std::get<std::map<SamplesKey, std::shared_ptr<const Samples<T>>>>(samples_);
+  auto& found = known[{trained.set.get(), wanted, trained.model.head}];
+  if (found) return found;
+  const data::Dataset& train = trained.set->train;
+  const std::size_t count =
+      wanted == 0 ? train.size() : std::min(static_cast<std::size_t>(wanted), train.size());
+  std::vector<std::uint32_t> indices(count);
+  std::iota(indices.begin(), indices.end(), 0U);
+  data::Batch<float> batch;
+  data::assemble(train, indices, batch);
+  Samples<T> s{{batch.x.begin(), batch.x.end()}, {}, batch.labels};
+  training::LabelTargets targets_of;
+  const auto targets = targets_of(trained.model.head, outputs, s.labels);
+  if (targets.values)
+    s.values.assign(targets.values, targets.values + count * static_cast<std::size_t>(outputs));
+  found = std::make_shared<const Samples<T>>(std::move(s));
+  return found;
+}
+
+template <class T>
+MeasuredFunction MeasuredFunctions::of_network(const FunctionOptions& o, const Trained& trained) {
+  const Model& model = trained.model;
+  auto network = make_network<T>(model, trained.set->input(), trained.set->train.classes);
+  auto of = samples<T>(trained, o.samples, static_cast<int>(network.output().size()));
+  auto placed = std::make_shared<Placed<T>>(Placed<T>{std::move(network), std::move(of)});
+  placed->state.assign(trained.weights.state.begin(), trained.weights.state.end());
+
+  MeasuredFunction f;
+  f.x.assign(trained.weights.parameters.begin(), trained.weights.parameters.end());
+  if (o.rescaling != 1) measure::rescale_layers<T>(placed->network, o.rescaled_layer, o.rescaling, f.x);
+  placed->parameters.assign(f.x.begin(), f.x.end());
+  const int count = static_cast<int>(placed->samples->labels.size());
+  const int chunk = std::min(count, o.chunk > 0 ? o.chunk : kEvaluationChunk);
+  f.chunks = (count + chunk - 1) / chunk;
+  f.pass_bytes = static_cast<double>(network::Pass<T>(placed->network, chunk).planned_bytes(true)) +
+                 sizeof(T) * static_cast<double>(f.x.size());
+  const auto loss = [placed, head = model.head, chunk, batch = o.batch_statistics] {
+    return placed->loss(head, chunk, batch);
+  };
+  // What they return refers to the network: this must outlive it.
+  f.function = [loss] { return measure::loss_function<T>(loss()); };
+  f.hessian = [loss] { return measure::hessian<T>(loss()); };
+  if (!o.filter_normalised) return f;
+  const auto scale = measure::filter_scale<T>(placed->network, f.x);
+  f.function = [function = f.function, x = f.x, scale] { return measure::scaled(function(), x, scale); };
+  f.hessian = [hessian = f.hessian, scale] { return measure::scaled(hessian(), scale); };
+  std::ranges::fill(f.x, 0.0);
+  return f;
+}
+
+MeasuredFunction MeasuredFunctions::make(const SharpnessPoint& point, const Settings& settings) {
   const FunctionOptions& o = point.function;
   if (o.is_analytic()) return of_formula(o);
-  const auto make = o.in_double ? of_network<double> : of_network<float>;
-  if (o.kind == Kind::network) {
-    const Trained here = trained_here(settings);
-    return make(o, here.model, *here.set, here.weights);
-  }
-  const TrainedNetwork there = checkpoints_(o.checkpoint, {.path = settings.text("data.path")});
-  return make(o, there.options.model, *there.set, there.weights);
+  const Trained trained = [&]() -> Trained {
+    if (o.kind == Kind::network) return trained_here(settings);
+    TrainedNetwork there = checkpoints_(o.checkpoint, {.path = settings.text("data.path")});
+    return {there.options.model, std::move(there.set), std::move(there.weights)};
+  }();
+  return o.in_double ? of_network<double>(o, trained) : of_network<float>(o, trained);
+}
+
+std::shared_ptr<const MeasuredFunction> MeasuredFunctions::operator()(const SharpnessPoint& point,
+                                                                      const Settings& settings) {
+  auto& found = functions_[key_of(
+      settings, {"function.", "measure.", "rescaling.", "perturbation.", "network.", "data.", "sgd."})];
+  if (!found) found = std::make_shared<const MeasuredFunction>(make(point, settings));
+  return found;
 }
 
 }  // namespace soret::sims

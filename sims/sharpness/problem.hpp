@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "sims/sharpness/options.hpp"
@@ -20,17 +21,25 @@ struct MeasuredFunction {
   bool convex = false;
   int chunks = 1;         ///< that are computed side by side at most
   double pass_bytes = 0;  ///< memory of one of them
-  /// Both are new every time, each for one thread at a time.
+  /// Both are new every time, each for one thread at a time, and must not outlive this.
   std::function<measure::Differentiable()> function;
   std::function<measure::SymmetricOperator()> hessian;
 };
 
-/// Makes the functions of scan points; those with the same data, and the same trained network, share them.
+/// Samples as a network of precision T takes them.
+template <class T>
+struct Samples {
+  std::vector<T> x;                  ///< [sample][input]
+  std::vector<T> values;             ///< [sample][output] of a squared loss, else empty
+  std::vector<std::int32_t> labels;  ///< [sample]
+};
+
+/// Makes the functions of scan points, which share whatever they agree on: data, trained networks, functions.
 class MeasuredFunctions {
  public:
   /// Throws ConfigError (a formula that does not parse, a point of another size, layers that cannot be
   /// rescaled, too few samples), InputError (no data, no checkpoint, or one of another network).
-  MeasuredFunction operator()(const SharpnessPoint& point, const Settings& settings);
+  std::shared_ptr<const MeasuredFunction> operator()(const SharpnessPoint& point, const Settings& settings);
 
  private:
   struct Trained {
@@ -39,10 +48,21 @@ class MeasuredFunctions {
     Weights weights;
   };
   Trained trained_here(const Settings& settings);
+  MeasuredFunction make(const SharpnessPoint& point, const Settings& settings);
+  template <class T>
+  MeasuredFunction of_network(const FunctionOptions& options, const Trained& trained);
+  template <class T>
+  std::shared_ptr<const Samples<T>> samples(const Trained& trained, int wanted, int outputs);
 
   TrainProblems problems_;
   TrainedNetworks checkpoints_;
   std::map<std::string, Trained> trained_;
+  std::map<std::string, std::shared_ptr<const MeasuredFunction>> functions_;
+  /// By training set, how many and what the loss compares with.
+  using SamplesKey = std::tuple<const TrainingSet*, int, network::HeadKind>;
+  std::tuple<std::map<SamplesKey, std::shared_ptr<const Samples<float>>>,
+             std::map<SamplesKey, std::shared_ptr<const Samples<double>>>>
+      samples_;
 };
 
 }  // namespace soret::sims

@@ -48,9 +48,9 @@ double quantile(const std::vector<double>& ascending, double q) {
 /// One scan point.
 struct Point {
   SharpnessPoint options;
-  MeasuredFunction f;
+  std::shared_ptr<const MeasuredFunction> f;
 
-  std::size_t arguments() const { return f.x.size(); }
+  std::size_t arguments() const { return f->x.size(); }
   std::size_t columns() const {
     if (options.matrix.given) return static_cast<std::size_t>(options.matrix.entries.cols());
     return options.matrix.kind == measure::Columns::identity ? arguments() : options.matrix.columns;
@@ -81,13 +81,13 @@ class Measurement {
       : p_(p),
         seed_(training::run_seed(p.options.seed, trajectory)),
         stop_(stop),
-        f_(stoppable(p.f.function())) {}
+        f_(stoppable(p.f->function())) {}
 
   /// The numbers of an observable.
   std::vector<double> operator()(O o) {
     switch (o) {
       case O::function_value:
-        return {f_.value(p_.f.x)};
+        return {f_.value(p_.f->x)};
       case O::gradient_norm:
         return {gradient_norm()};
       case O::sharpness:
@@ -151,9 +151,9 @@ class Measurement {
   double gradient_norm() {
     std::vector<double> slope(p_.arguments());
     if (f_.gradient) {
-      f_.gradient(p_.f.x, slope);
+      f_.gradient(p_.f->x, slope);
     } else {
-      measure::difference_gradient(f_, p_.f.x, slope);
+      measure::difference_gradient(f_, p_.f->x, slope);
     }
     return std::sqrt(std::inner_product(slope.begin(), slope.end(), slope.begin(), 0.0));
   }
@@ -167,7 +167,7 @@ class Measurement {
       measure::SharpnessOptions options = p_.options.box;
       options.maximiser = maximiser;
       options.seed = seed_;
-      found = measure::sharpness(f_, p_.f.x, directions(), options);
+      found = measure::sharpness(f_, p_.f->x, directions(), options);
     }
     return *found;
   }
@@ -178,19 +178,19 @@ class Measurement {
     if (!ball_) {
       measure::BallOptions options = p_.options.ball;
       options.seed = seed_;
-      ball_ = measure::ball_sharpness(f_, p_.f.x, options);
+      ball_ = measure::ball_sharpness(f_, p_.f->x, options);
     }
     return *ball_;
   }
   const measure::TraceEstimate& expected() {
     if (!expected_)
-      expected_ = measure::expected_sharpness(f_, p_.f.x, p_.options.deviation, p_.options.draws, seed_);
+      expected_ = measure::expected_sharpness(f_, p_.f->x, p_.options.deviation, p_.options.draws, seed_);
     return *expected_;
   }
 
   const SymmetricOperator& hessian() {
     if (!hessian_) {
-      hessian_ = p_.f.hessian();
+      hessian_ = p_.f->hessian();
       hessian_->apply = [this, apply = hessian_->apply](std::span<const double> v,
                                                         std::span<double> product) {
         if (stop_) throw Stopped{};
@@ -247,10 +247,11 @@ class SharpnessExperiment : public Experiment {
       throw ConfigError("--backend cuda: simulation = sharpness runs on the CPU");
     const auto all = sharpness_observables();
     for (const O o : record_.observables) observables_.push_back(all[static_cast<std::size_t>(o)]);
+    check_sharpness(plan);
     MeasuredFunctions functions;
     for (std::size_t i = 0; i < plan.points(); ++i) {
       const Settings settings = plan.at(i);
-      Point point{sharpness_point(settings), {}};
+      Point point{sharpness_point(settings), nullptr};
       point.f = functions(point.options, settings);
       check(point);
       check_memory(point, plan.points() * record_.trajectories);
@@ -345,8 +346,8 @@ class SharpnessExperiment : public Experiment {
       throw ConfigError(fmt::format("{} = {}, but f has {} arguments; allowed: 1 to {}",
                                     m.given ? "columns of matrix.entries" : "matrix.columns", p.columns(), n,
                                     n));
-    if (m.given) measure::box_half_widths(p.f.x, m.entries, p.options.box.epsilon);  // has full rank
-    if (p.options.function.is_analytic() && wants_box() && 1 + p.f.function().value(p.f.x) == 0)
+    if (m.given) measure::box_half_widths(p.f->x, m.entries, p.options.box.epsilon);  // has full rank
+    if (p.options.function.is_analytic() && wants_box() && 1 + p.f->function().value(p.f->x) == 0)
       throw ConfigError(
           "f(x) is -1, where the sharpness (Definition 2) divides by 1 + f(x) = 0; add a constant to f or "
           "move function.point");
@@ -357,7 +358,7 @@ class SharpnessExperiment : public Experiment {
           vertices ? "sharpness.maximiser = vertices"
                    : "record.observables with exact_sharpness or maximiser_gap",
           p.columns(), measure::kMostVertexColumns));
-    if (wants_exact() && !p.f.convex)
+    if (wants_exact() && !p.f->convex)
       throw ConfigError(
           "record.observables names exact_sharpness or maximiser_gap, which are of convex functions: those "
           "of "
@@ -382,7 +383,7 @@ class SharpnessExperiment : public Experiment {
     double vectors = wants_box() ? 52 * columns + 8 * n : 8 * n;
     if (record_.wants_any({O::lambda_max, O::hessian_trace, O::log_determinant, O::positive_eigenvalues}))
       vectors += p.is_dense() ? 3 * n * n : std::max(24.0, 2.0 + p.options.lanczos_steps) * n;
-    const double run = matrix + sizeof(double) * vectors + std::min(inside, p.f.chunks) * p.f.pass_bytes;
+    const double run = matrix + sizeof(double) * vectors + std::min(inside, p.f->chunks) * p.f->pass_bytes;
     const double needed = static_cast<double>(together) * run;
     const double available = available_memory();
     if (available != 0 && needed >= available)

@@ -203,10 +203,14 @@ TEST(Sharpness, BadInputIsAnError) {
               HasSubstr("function.convex"));
   EXPECT_THAT(rejection(kFormula, {"--set", "perturbation.normalisation=filter"}), HasSubstr("filters"));
   EXPECT_THAT(rejection(kFormula, {"--set", "rescaling.factor=2"}), HasSubstr("layers"));
-  EXPECT_THAT(rejection(kFormula, {"--set", "function.kind=checkpoint"}), HasSubstr("function.checkpoint"));
+  EXPECT_THAT(rejection(kFormula, {"--set", "matrix.entries=1:2"}), HasSubstr("does not read it"));
+  EXPECT_THAT(rejection(kFormula, {"--set", "function.kind=sharp", "--set", "function.point="}),
+              HasSubstr("function.formula is set"));
+  EXPECT_THAT(rejection(kFormula, {"--set", "function.formula=", "--set", "function.kind=checkpoint"}),
+              HasSubstr("function.checkpoint"));
   EXPECT_THAT(rejection(kFormula,
-                        {"--set", "function.kind=checkpoint", "--set", "function.checkpoint=none.h5", "--set",
-                         "function.point="},
+                        {"--set", "function.formula=", "--set", "function.kind=checkpoint", "--set",
+                         "function.checkpoint=none.h5", "--set", "function.point="},
                         3),
               HasSubstr("none.h5"));
   const Outcome large = [] {
