@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <ctime>
 #include <numeric>
 #include <string>
 #include <vector>
@@ -136,21 +137,25 @@ nlohmann::json time_products(const Case& c, int threads) {
   const auto v = direction(problem.parameters.size());
   std::vector<double> product(v.size());
   h.apply(v, product);
-  std::vector<double> seconds, peaks;
+  std::vector<double> seconds, peaks, processor;
   for (int repeat = 0; repeat < c.repeats; ++repeat) {
     if (repeat % (1 + c.repeats / 3) == 0) peaks.push_back(fma_peak_gflops(threads));
+    const std::clock_t clock = std::clock();
     const double start = omp_get_wtime();
     h.apply(v, product);
     seconds.push_back(omp_get_wtime() - start);
+    processor.push_back(static_cast<double>(std::clock() - clock) / CLOCKS_PER_SEC);
   }
-  return {{"network", c.name},
-          {"samples", c.samples},
-          {"chunk", c.chunk},
-          {"parameters", v.size()},
-          {"product_ms", 1e3 * median(seconds)},
-          {"product_us_per_sample", 1e6 * median(seconds) / c.samples},
-          {"fma_peak_gflops", median(peaks)},
-          {"relative_error", error}};
+  return {
+      {"network", c.name},
+      {"samples", c.samples},
+      {"chunk", c.chunk},
+      {"parameters", v.size()},
+      {"product_ms", 1e3 * median(seconds)},
+      {"product_processor_ms", 1e3 * median(processor)},  // of all threads, on a machine that others use too
+      {"product_us_per_sample", 1e6 * median(seconds) / c.samples},
+      {"fma_peak_gflops", median(peaks)},
+      {"relative_error", error}};
 }
 
 /// Top five of a ResNet-18 on 1,000 images. Verified by what an eigenpair is, |H v - lambda v| against
@@ -160,10 +165,12 @@ nlohmann::json time_eigenvalues() {
   const Network<float> network = model(float{});
   const Problem<float> problem(network, 1000, 25);
   const SymmetricOperator h = measure::hessian(problem.at());
-  constexpr double kTolerance = 1e-3;
+  constexpr double kTolerance = 1e-2;  // of the residual: eigenvalues are good to its square over the gap
+  const std::clock_t clock = std::clock();
   const double start = omp_get_wtime();
   const measure::Eigenpairs found = measure::largest_eigenpairs(h, 5, kTolerance, 300, 1);
   const double seconds = omp_get_wtime() - start;
+  const double processor = static_cast<double>(std::clock() - clock) / CLOCKS_PER_SEC;
   double residual = 0;
   for (std::size_t k = 0; k < found.vectors.size(); ++k) {
     auto r = times(h, found.vectors[k]);
@@ -173,9 +180,9 @@ nlohmann::json time_eigenvalues() {
   if (!found.converged || !(residual < 10 * kTolerance))
     throw RunError(fmt::format("bench sharpness: {} of 5 eigenpairs converged, with residuals up to {:.2g}",
                                found.vectors.size(), residual));
-  return {{"network", "ResNet-18 width 16"}, {"samples", problem.samples}, {"eigenvalues", found.values},
-          {"tolerance", kTolerance},         {"products", found.products}, {"seconds", seconds},
-          {"largest_residual", residual}};
+  return {{"network", "ResNet-18 width 16"}, {"samples", problem.samples},  {"eigenvalues", found.values},
+          {"tolerance", kTolerance},         {"products", found.products},  {"seconds", seconds},
+          {"processor_seconds", processor},  {"largest_residual", residual}};
 }
 
 }  // namespace

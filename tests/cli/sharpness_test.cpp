@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "tests/cli/command.hpp"
@@ -21,7 +22,7 @@ point = 1:2
 [sharpness]
 epsilon = 0.1
 [record]
-observables = function_value gradient_norm sharpness maximum lambda_max hessian_trace log_determinant positive_eigenvalues sam_sharpness sam_step_sharpness
+observables = function_value gradient_norm sharpness maximum lambda_max hessian_trace log_determinant positive_eigenvalues sam_sharpness sam_step_sharpness best_point
 )";
 
 constexpr const char* kTrain = R"(simulation = train
@@ -108,6 +109,10 @@ TEST(Sharpness, OfAFormulaIsWhatHandsGive) {
   EXPECT_NEAR(value("gradient_norm"), std::sqrt(4.0 + 144), 1e-7);
   EXPECT_NEAR(value("maximum"), 17.31, 1e-12);
   EXPECT_NEAR(value("sharpness"), 100 * 4.31 / 14, 1e-11);
+  const auto best = means(folder, "out.h5", "best_point");
+  ASSERT_EQ(best.size(), 2U);
+  EXPECT_DOUBLE_EQ(best[0], 0.2);
+  EXPECT_DOUBLE_EQ(best[1], 0.3);
   EXPECT_NEAR(value("lambda_max"), 6, 1e-5);
   EXPECT_NEAR(value("hessian_trace"), 8, 1e-5);
   EXPECT_NEAR(value("log_determinant"), std::log(12), 1e-5);
@@ -116,6 +121,32 @@ TEST(Sharpness, OfAFormulaIsWhatHandsGive) {
   EXPECT_NEAR(value("sam_step_sharpness"), rho * std::sqrt(148.0) + rho * rho / 2 * (2 * 4 + 6 * 144) / 148,
               1e-6);
   EXPECT_GE(value("sam_sharpness"), value("sam_step_sharpness"));
+}
+
+// f = 100 x^2 and a ~ N(0, 1): phi = 10^4 epsilon^2 a^2 with epsilon = 0.01 is a chi-square variable of one
+// degree, of mean 1 and variance 2, median 0.455 with density 0.471 there.
+TEST(Sharpness, OfRandomMatricesHasItsDistribution) {
+  const TemporaryFolder folder;
+  folder.write("scan.cfg", R"(simulation = sharpness
+[sharpness]
+epsilon = 0.01
+maximiser = vertices
+[matrix]
+kind = gaussian
+columns = 1
+[ensemble]
+trajectories = 2000
+[record]
+observables = sharpness
+blocks = 2000
+)");
+  run(folder, {"scan.cfg", "-o", "out.h5"});
+  const double n = 2000;
+  EXPECT_NEAR(means(folder, "out.h5", "sharpness").at(0), 1, 5 * std::sqrt(2 / n));
+  const auto quantiles = means(folder, "out.h5", "sharpness_quantile");
+  ASSERT_EQ(quantiles.size(), 5U);
+  EXPECT_NEAR(quantiles[2], 0.4549, 5 * 0.5 / (0.471 * std::sqrt(n)));
+  EXPECT_TRUE(std::ranges::is_sorted(quantiles));
 }
 
 // The loss and the curvature of the checkpoints of a run are what the run recorded at its end.
