@@ -133,7 +133,7 @@ class Measurement {
   }
 
  private:
-  Differentiable stoppable(Differentiable f) const {
+  Differentiable stoppable(const Differentiable& f) const {
     Differentiable g{f.size,
                      [this, value = f.value](std::span<const double> x) {
                        if (stop_) throw Stopped{};
@@ -372,7 +372,7 @@ class SharpnessExperiment : public Experiment {
 
   /// Throws ConfigError where trajectories of a point would need more memory than there is; says what a large
   /// A takes.
-  void check_memory(const Point& p, std::size_t runs) const {
+  void check_memory(const Point& p, std::size_t runs) {
     constexpr double kGiB = 1 << 30;
     const auto together = std::min(runs, static_cast<std::size_t>(threads_));
     const int inside = std::max(1, threads_ / static_cast<int>(together));
@@ -391,9 +391,11 @@ class SharpnessExperiment : public Experiment {
           "a trajectory of {} parameters and {} columns takes about {:.1f} GiB, {} at a time {:.1f} GiB, and "
           "{:.1f} GiB are free; take a smaller matrix.columns or measure.chunk, or --threads 1",
           p.arguments(), p.columns(), run / kGiB, together, needed / kGiB, available / kGiB));
-    if (matrix > kGiB / 8)
+    if (matrix > kGiB / 8 && matrix > said_) {
       fmt::print(stderr, "note: A of {} x {} takes {:.2f} GiB, {} at a time\n", p.arguments(), p.columns(),
                  matrix / kGiB, together);
+      said_ = matrix;
+    }
   }
 
   void add_columns() {
@@ -412,6 +414,7 @@ class SharpnessExperiment : public Experiment {
 
   SharpnessRecord record_;
   int threads_;
+  double said_ = 0;  // bytes of the largest A that was said to be so
   std::vector<Point> points_;
   std::vector<Observable> observables_;
   std::vector<Coordinate> coordinates_;
