@@ -120,10 +120,11 @@ Settings training_settings(const Settings& here) {
 /// Of the settings in these sections, and the seed.
 std::string key_of(const Settings& settings, std::initializer_list<const char*> sections) {
   std::string key;
-  for (const auto& [name, value] : settings.values())
-    if (name == "ensemble.seed" ||
-        std::ranges::any_of(sections, [&](const char* section) { return name.starts_with(section); }))
-      key += fmt::format("{}={}\n", name, value);
+  for (const auto& setting : settings.values()) {
+    const auto stands_in = [&](const char* section) { return setting.first.starts_with(section); };
+    if (setting.first == "ensemble.seed" || std::ranges::any_of(sections, stands_in))
+      key += fmt::format("{}={}\n", setting.first, setting.second);
+  }
   return key;
 }
 
