@@ -22,7 +22,6 @@ namespace {
 
 using Kind = FunctionOptions::Kind;
 using measure::Differentiable;
-using measure::SymmetricOperator;
 
 /// Beyond it the Hessian of a formula, n^2 differences, is not taken.
 constexpr std::size_t kMostArguments = 512;
