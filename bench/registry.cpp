@@ -6,6 +6,7 @@
 #include "bench/network_bench.hpp"
 #include "bench/pipeline_bench.hpp"
 #include "bench/random_walk_bench.hpp"
+#include "bench/sharpness_bench.hpp"
 #include "bench/two_layer_bench.hpp"
 
 namespace soret::bench {
@@ -21,6 +22,8 @@ std::span<const Bench> benches() {
       {"random_walk", "random walks on the CPU, against the FMA peak and a plain loop", random_walk},
       {"network", "gradients and Hessian-vector products of whole networks, against the FMA peak", network},
       {"pipeline", "penalised gradients of ResNet-18, their memory, and loading augmented images", pipeline},
+      {"sharpness", "Hessian-vector products over a data set and leading eigenvalues of whole networks",
+       sharpness},
       {"langevin_cuda", "the same walkers on the GPU, against what its instructions allow", langevin_cuda},
       {"random_walk_cuda", "the same walks on the GPU, against its FP64 peak", random_walk_cuda},
       {"two_layer_cuda", "the same ensembles on the GPU, against its FP32 peak", two_layer_cuda},

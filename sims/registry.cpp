@@ -4,6 +4,7 @@
 #include "sims/langevin/langevin.hpp"
 #include "sims/noise_scale/noise_scale.hpp"
 #include "sims/random_walk/random_walk.hpp"
+#include "sims/sharpness/sharpness.hpp"
 #include "sims/simulation.hpp"
 #include "sims/train/train.hpp"
 #include "sims/two_layer/two_layer.hpp"
@@ -11,9 +12,9 @@
 namespace soret::sims {
 
 std::span<const Simulation> simulations() {
-  static const std::vector<Simulation> all{two_layer_simulation(), random_walk_simulation(),
-                                           langevin_simulation(),  noise_scale_simulation(),
-                                           train_simulation(),     deep_ensemble_simulation()};
+  static const std::vector<Simulation> all{
+      two_layer_simulation(), random_walk_simulation(),   langevin_simulation(), noise_scale_simulation(),
+      train_simulation(),     deep_ensemble_simulation(), sharpness_simulation()};
   return all;
 }
 

@@ -1,13 +1,10 @@
 #include "sims/train/train.hpp"
 
 #include <fmt/format.h>
-#include <omp.h>
 
 #include <algorithm>
-#include <exception>
-#include <mutex>
-#include <thread>
 
+#include "sims/side_by_side.hpp"
 #include "sims/train/derived.hpp"
 #include "sims/train/options.hpp"
 #include "sims/train/recorder.hpp"
@@ -164,38 +161,15 @@ class TrainExperiment : public Experiment {
     return result;
   }
 
-  /// As many runs at a time as there are threads; where there are fewer runs, each gets its share of threads
-  /// to compute with. Threads of their own rather than OpenMP's, inside whose regions nothing goes parallel.
   void run_all(std::span<const WorkUnit> units, const std::atomic<bool>& stop,
                const std::function<void(const WorkUnit&, UnitResult&&)>& done) override {
     if (units.empty()) return;
-    const auto together = std::min(units.size(), static_cast<std::size_t>(threads_));
-    const int inside = std::max(1, threads_ / static_cast<int>(together));
-    std::atomic<std::size_t> next = 0;
-    std::mutex one_at_a_time;
-    std::exception_ptr failure;
-    std::atomic<bool> failed = false;
-    const auto work = [&] {
-      omp_set_num_threads(inside);
-      for (std::size_t i = next++; i < units.size() && !stop && !failed; i = next++) {
-        try {
-          UnitResult result = run(units[i], stop);
-          const std::lock_guard lock(one_at_a_time);
-          if (failed) return;
-          done(units[i], std::move(result));
-          if (!record_.keep_checkpoints) forget(units[i]);
-        } catch (const Stopped&) {
-        } catch (...) {
-          const std::lock_guard lock(one_at_a_time);
-          if (!failed.exchange(true)) failure = std::current_exception();
-        }
-      }
-    };
-    {
-      std::vector<std::jthread> threads;
-      for (std::size_t k = 0; k < together; ++k) threads.emplace_back(work);
-    }
-    if (failure) std::rethrow_exception(failure);
+    run_side_by_side(
+        units, threads_, stop, [&](const WorkUnit& unit) { return run(unit, stop); },
+        [&](const WorkUnit& unit, UnitResult&& result) {
+          done(unit, std::move(result));
+          if (!record_.keep_checkpoints) forget(unit);
+        });
     if (!stop && !record_.keep_checkpoints && !folder_.empty()) fs::remove_all(folder_);
   }
 

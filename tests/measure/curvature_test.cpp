@@ -180,5 +180,29 @@ TEST(Curvature, LanczosStopsWhenItsSpaceIsFound) {
   EXPECT_LT(curve[1], 1e-12);
 }
 
+// From all eigenvalues, and by quadrature with as many steps as rows, where every probe is exact in the
+// moments but not in the weights of the masses: their mean over probes is 1/n each, and that of n weight_i
+// log lambda_i has an error of sqrt(2 sum log^2 lambda / probes) about.
+TEST(CurvatureStatistics, ThePositivePartHasItsLogDeterminant) {
+  Eigen::VectorXd values(12);
+  values << -3, -1e-3, 1e-9, 0.02, 0.1, 0.5, 1, 2, 3, 7, 20, 50;
+  double exact = 0;
+  double square = 0;
+  for (int i = 3; i < 12; ++i) {
+    exact += std::log(values[i]);
+    square += std::pow(std::log(values[i]), 2);
+  }
+  const Known known(values);
+  const auto all = all_eigenvalues(known.as_operator());
+  for (int i = 0; i < 12; ++i) EXPECT_NEAR(all[static_cast<std::size_t>(i)], values[i], 1e-12);
+  const PositivePart dense = positive_part(all, 1e-6);
+  EXPECT_EQ(dense.rank, 9);
+  EXPECT_NEAR(dense.log_determinant, exact, 1e-10);
+  constexpr int kProbes = 4000;
+  const PositivePart sampled = positive_part(spectral_density(known.as_operator(), 12, kProbes, 3), 12, 1e-6);
+  EXPECT_NEAR(sampled.rank, 9, 5 * std::sqrt(2.0 * 9 / kProbes));
+  EXPECT_NEAR(sampled.log_determinant, exact, 5 * std::sqrt(2 * square / kProbes));
+}
+
 }  // namespace
 }  // namespace soret::measure

@@ -3,9 +3,9 @@
 #include <Eigen/Core>
 #include <functional>
 
-/// Local maximisation in the box [-1, 1]^p, from a given point, of a function known by its value and
-/// gradient. Neither method depends on the function's scale. The caller keeps the best point of those asked
-/// for; all are in the box.
+/// Local maximisation in the box [-1, 1]^p, or in the unit ball, from a given point, of a function known by
+/// its value and gradient. Neither method depends on the function's scale. The caller keeps the best point of
+/// those asked for; all are in the box, or ball.
 namespace soret::measure {
 
 /// Writes the gradient at u and returns the value.
@@ -24,6 +24,12 @@ double projected_residual(const Eigen::VectorXd& u, const Eigen::VectorXd& gradi
 /// first step would reach the other side of the box; a next one has the last one's Barzilai-Borwein length,
 /// or four times the length where f is not concave along it.
 void ascend_by_projected_gradient(const ValueAndGradient& f, Eigen::VectorXd u, const AscentLimits& limits);
+
+/// The same in the ball |u| <= 1.
+void ascend_in_ball(const ValueAndGradient& f, Eigen::VectorXd u, const AscentLimits& limits);
+
+/// Of the ball: |P(u + gradient / scale) - u|, P the projection onto it. Zero where scale is.
+double ball_residual(const Eigen::VectorXd& u, const Eigen::VectorXd& gradient, double scale);
 
 /// L-BFGS-B (Byrd, Lu, Nocedal and Zhu, SIAM J. Sci. Comput. 16, 1190 (1995)): ten pairs; the generalised
 /// Cauchy point, which meets any number of bounds at once; the minimum over the free variables, projected as

@@ -78,6 +78,17 @@ void fill_signs(std::span<double> v, std::uint64_t seed, std::uint32_t probe) {
   }
 }
 
+/// Column by column.
+Eigen::MatrixXd formed(const SymmetricOperator& matrix) {
+  const auto size = static_cast<Eigen::Index>(matrix.size);
+  Eigen::MatrixXd dense(size, size);
+  for (Eigen::Index i = 0; i < size; ++i) {
+    const Vector unit = Vector::Unit(size, i);
+    apply(matrix, unit.data(), dense.col(i).data());
+  }
+  return dense;
+}
+
 }  // namespace
 
 SymmetricOperator block(const SymmetricOperator& whole, std::size_t first, std::size_t count) {
@@ -96,12 +107,7 @@ Eigenpairs largest_eigenpairs(const SymmetricOperator& matrix, int count, double
     throw ConfigError(fmt::format("{} eigenvalues of a matrix of {} rows were asked for", count, size));
   Eigenpairs result;
   if (size < 3 || count == size) {  // more than Lanczos finds
-    Eigen::MatrixXd dense(size, size);
-    for (Eigen::Index i = 0; i < size; ++i) {
-      const Vector unit = Vector::Unit(size, i);
-      apply(matrix, unit.data(), dense.col(i).data());
-    }
-    const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(dense);
+    const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(formed(matrix));
     for (Eigen::Index i = size - 1; i >= size - count; --i) {
       result.values.push_back(solver.eigenvalues()[i]);
       const auto column = solver.eigenvectors().col(i);
@@ -124,6 +130,11 @@ Eigenpairs largest_eigenpairs(const SymmetricOperator& matrix, int count, double
   const Eigen::MatrixXd vectors = solver.eigenvectors();
   for (const auto& vector : vectors.colwise()) result.vectors.emplace_back(vector.begin(), vector.end());
   return result;
+}
+
+std::vector<double> all_eigenvalues(const SymmetricOperator& matrix) {
+  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(formed(matrix), Eigen::EigenvaluesOnly);
+  return {solver.eigenvalues().begin(), solver.eigenvalues().end()};
 }
 
 TraceEstimate estimate(std::span<const double> samples) {
@@ -187,6 +198,27 @@ SpectralDensity spectral_density(const SymmetricOperator& matrix, int steps, int
     }
   }
   return density;
+}
+
+PositivePart positive_part(std::span<const double> eigenvalues, double threshold) {
+  PositivePart part;
+  for (const double value : eigenvalues) {
+    if (!(value > threshold)) continue;
+    part.rank += 1;
+    part.log_determinant += std::log(value);
+  }
+  return part;
+}
+
+PositivePart positive_part(const SpectralDensity& density, std::size_t size, double threshold) {
+  PositivePart part;
+  for (std::size_t i = 0; i < density.values.size(); ++i) {
+    if (!(density.values[i] > threshold)) continue;
+    const double count = static_cast<double>(size) * density.weights[i];
+    part.rank += count;
+    part.log_determinant += count * std::log(density.values[i]);
+  }
+  return part;
 }
 
 std::vector<double> smoothed(const SpectralDensity& density, std::span<const double> places, double width) {

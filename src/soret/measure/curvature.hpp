@@ -39,6 +39,9 @@ struct Eigenpairs {
 Eigenpairs largest_eigenpairs(const SymmetricOperator& matrix, int count, double tolerance, int most_products,
                               std::uint64_t seed);
 
+/// All eigenvalues, ascending, of the matrix that `size` products form; takes 3 size^2 doubles.
+std::vector<double> all_eigenvalues(const SymmetricOperator& matrix);
+
 struct TraceEstimate {
   double value = 0;
   double error = 0;  ///< standard error over the probes (or draws); NaN for one
@@ -62,6 +65,18 @@ struct SpectralDensity {
 /// steps each with full orthogonalisation. The moments of the density up to 2 steps - 1 are those of the
 /// probes exactly.
 SpectralDensity spectral_density(const SymmetricOperator& matrix, int steps, int probes, std::uint64_t seed);
+
+/// What a symmetric matrix is above a threshold, its positive part.
+struct PositivePart {
+  double rank = 0;             ///< eigenvalues above it
+  double log_determinant = 0;  ///< the sum of their logarithms
+};
+
+PositivePart positive_part(std::span<const double> eigenvalues, double threshold);
+
+/// By quadrature, of a matrix of `size` rows: exact where all eigenvalues were found, of low precision where
+/// many lie near the threshold.
+PositivePart positive_part(const SpectralDensity& density, std::size_t size, double threshold);
 
 /// The density smoothed by Gaussians of standard deviation `width`, at `places`.
 std::vector<double> smoothed(const SpectralDensity& density, std::span<const double> places, double width);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "soret/base/error.hpp"
+#include "soret/measure/directions.hpp"
 
 /// The (C_eps, A)-sharpness of seed 003, Definition 2 (Keskar et al.), in per cent:
 ///
@@ -28,35 +29,18 @@ struct Differentiable {
   std::function<double(std::span<const double> x, std::span<double> gradient)> gradient;
 };
 
-/// How the columns of A are drawn; the seed does not say, so all are our choice.
-enum class Columns {
-  identity,     ///< A = I, p = n, which is never formed
-  gaussian,     ///< independent standard normal entries
-  uniform,      ///< independent entries, uniform on (-1, 1]
-  orthonormal,  ///< of a Gaussian matrix, made orthonormal: a random p-dimensional subspace
-};
-
-/// The names of the kinds, for a config's list of choices.
-const std::vector<std::string>& columns_names();
-
-/// Throws ConfigError, listing the names, for an unknown one.
-Columns parse_columns(std::string_view name);
-
-/// A, n x p, in doubles; without columns for the identity, whatever p is. Before they are made orthonormal,
-/// column j is a function of (seed, j), so fewer columns are the first of more. Throws ConfigError unless
-/// 1 <= p <= n.
-Eigen::MatrixXd random_columns(Columns kind, std::size_t n, std::size_t p, std::uint64_t seed);
-
-/// eps (|(A^+ x)_i| + 1), the half-widths of C_eps, p of them. A^+ x is the least-squares solution, by a QR
-/// decomposition of A a few rows at a time; neither A^+ nor a copy of A is formed. A matrix without columns
-/// stands for the identity. Throws ConfigError unless 0 < eps < infinity, A has n rows, p <= n and full rank.
-Eigen::VectorXd box_half_widths(std::span<const double> x, const Eigen::MatrixXd& a, double epsilon);
+/// eps (|(A^+ x)_i| + 1), the half-widths of C_eps, p of them. Throws ConfigError unless 0 < eps < infinity,
+/// A has n rows, p <= n and full rank.
+Eigen::VectorXd box_half_widths(std::span<const double> x, const Directions& a, double epsilon);
 
 enum class Maximiser {
   lbfgsb,              ///< limited-memory quasi-Newton, ascend_by_lbfgsb()
   projected_gradient,  ///< ascend_by_projected_gradient()
   vertices,            ///< all 2^p vertices of the box: exact for convex f, p <= 20
 };
+
+/// Dimensions of a box whose vertices can all be visited.
+inline constexpr std::size_t kMostVertexColumns = 20;
 
 /// The names of the maximisers, for a config's list of choices.
 const std::vector<std::string>& maximiser_names();
@@ -89,10 +73,10 @@ struct Sharpness {
   bool converged = false;
 };
 
-/// Phi of Eq. 2; a matrix without columns stands for the identity. Throws ConfigError for what
-/// box_half_widths() refuses, for f(x) = -1, for an f or gradient that is not finite where it is looked at,
-/// for starts or iterations below 1, and for more than 20 columns with `vertices`.
-Sharpness sharpness(const Differentiable& f, std::span<const double> x, const Eigen::MatrixXd& a,
+/// Phi of Eq. 2. Throws ConfigError for what box_half_widths() refuses, for f(x) = -1, for an f or gradient
+/// that is not finite where it is looked at, for starts or iterations below 1, and for more than 20 columns
+/// with `vertices`.
+Sharpness sharpness(const Differentiable& f, std::span<const double> x, const Directions& a,
                     const SharpnessOptions& options);
 
 }  // namespace soret::measure

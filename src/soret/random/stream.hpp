@@ -41,6 +41,8 @@ enum class Purpose : std::uint32_t {
   monitor = 66,             ///< from which the recording of micro-batch norms draws everything
   sharpness_matrix = 67,    ///< entries of the matrix A of Definition 2
   sharpness_start = 68,     ///< where in its box an ascent starts
+  ball_start = 70,          ///< where on its ball an ascent starts
+  perturbation = 71,        ///< Gaussian ones, under which a mean loss is taken
 };
 
 /// A stream is a function of (seed, purpose, trajectory): block n of it is four 32-bit words. Which blocks
