@@ -177,10 +177,9 @@ std::vector<Option> train_options() {
                     "steps between records of the observables over gradient_step; 0: as the others")),
       fixed(integer("record.curvature_every", "0", 0,
                     "steps between records of the observables over curvature_step; 0: as the others")),
-      fixed(
-          integer("record.measured_samples", "1000", 0,
-                  "training samples, the first ones, that per-sample gradients, Fisher traces and curvature "
-                  "are taken on; 0: all")),
+      fixed(integer("record.measured_samples", "1000", 0,
+                    "training samples, the first ones, that per-sample gradients, Fisher traces, curvature "
+                    "and sharpness are taken on; 0: all")),
       fixed(integer("record.probes", "10", 1, "random vectors for traces and the spectral density")),
       fixed(integer("record.eigenvalues", "5", 1, "how many of the largest `eigenvalues` holds", 100)),
       fixed(positive(real("record.eigenvalue_tolerance", "1e-3", 0, "relative"))),
@@ -189,6 +188,8 @@ std::vector<Option> train_options() {
           "about how many Hessian-vector products an eigenvalue search may take; what has not converged by "
           "then is recorded as found, a lower bound")),
       fixed(integer("record.lanczos_steps", "30", 2, "of the spectral density")),
+      fixed(positive(real("record.sharpness_epsilon", "1e-3", 0, "half-width of the box of sharpness"))),
+      fixed(positive(real("record.sharpness_radius", "0.05", 0, "of the ball of sam_sharpness"))),
       fixed(real("record.density_from", "-5", kAny, "lowest curvature of the spectral density")),
       fixed(real("record.density_to", "50", kAny, "highest curvature of the spectral density")),
       fixed(integer("record.density_points", "111", 2, "places of the spectral density")),
@@ -306,6 +307,10 @@ std::vector<Observable> train_observables() {
       {"trace_bound", "bound of the Hessian's trace by activity and weight norms, |X| squared",
        "corrects seed 002 Eq. 62"},
       {"trace_bound_printed", "the bound as printed", "seed 002 Eq. 62"},
+      {"sharpness",
+       "(C_eps, I)-sharpness of the training loss: phi as far as 10 iterations of L-BFGS-B find it",
+       "seed 003 Eqs. 2-3"},
+      {"sam_sharpness", "largest rise of the training loss found in an L2 ball", "Foret et al. 2021, Eq. 1"},
 
       {"stopped_at", "updates done when the run ended"},
       {"selected_step", "record whose parameters were selected by the validation set"},
@@ -318,7 +323,9 @@ std::vector<Observable> train_observables() {
   for (const Row& row : rows) {
     const auto o = static_cast<TrainObservable>(all.size());
     all.push_back({.name = row.name,
-                   .unit = std::string_view(row.name).starts_with("wall_seconds") ? "s" : "1",
+                   .unit = std::string_view(row.name).starts_with("wall_seconds") ? "s"
+                           : o == TrainObservable::sharpness                      ? "percent"
+                                                                                  : "1",
                    .long_name = row.meaning,
                    .reference = row.reference,
                    .dimensions = row.dimensions,
@@ -394,6 +401,8 @@ TrainRecord train_record(const Settings& s) {
   r.eigenvalue_tolerance = s.real("record.eigenvalue_tolerance");
   r.most_products = static_cast<int>(s.integer("record.most_products"));
   r.lanczos_steps = static_cast<int>(s.integer("record.lanczos_steps"));
+  r.sharpness_epsilon = s.real("record.sharpness_epsilon");
+  r.sharpness_radius = s.real("record.sharpness_radius");
   const double from = s.real("record.density_from");
   const double to = s.real("record.density_to");
   if (from >= to)

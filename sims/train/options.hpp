@@ -67,6 +67,8 @@ enum class TrainObservable {
   gauss_newton_trace,
   trace_bound,
   trace_bound_printed,
+  sharpness,
+  sam_sharpness,
 
   stopped_at,
   selected_step,
@@ -111,6 +113,8 @@ struct TrainRecord {
   int eigenvalues = 1;
   int most_products = 0;
   int lanczos_steps = 0;
+  double sharpness_epsilon = 0;
+  double sharpness_radius = 0;
   int fisher_draws = 0;
   int monitored_size = 0;     ///< of the micro-batches whose norms are recorded
   int monitored_batches = 0;  ///< how many of them

@@ -7,7 +7,10 @@
 #include <numeric>
 #include <utility>
 
+#include "soret/measure/ball_sharpness.hpp"
 #include "soret/measure/fisher.hpp"
+#include "soret/measure/loss_function.hpp"
+#include "soret/measure/sharpness.hpp"
 #include "soret/network/chunks.hpp"
 #include "soret/random/stream.hpp"
 
@@ -473,6 +476,23 @@ void Recorder::measure(TrainObservable observable, std::span<double> out) {
     case O::trace_bound_printed:
       out[0] = bound().printed;
       break;
+    case O::sharpness: {
+      const auto at = loss(false);
+      const std::vector<double> x(at.parameters.begin(), at.parameters.end());
+      auto options = measure::keskar(record_.sharpness_epsilon);
+      options.seed = seed_;
+      out[0] = measure::sharpness(measure::loss_function(at), x, Eigen::MatrixXd(), options).phi;
+      break;
+    }
+    case O::sam_sharpness: {
+      const auto at = loss(false);
+      const std::vector<double> x(at.parameters.begin(), at.parameters.end());
+      constexpr int kIterations = 10;  // as for sharpness
+      const measure::BallOptions options{
+          .radius = record_.sharpness_radius, .most_iterations = kIterations, .seed = seed_};
+      out[0] = measure::ball_sharpness(measure::loss_function(at), x, options).rise;
+      break;
+    }
     case O::stopped_at:
     case O::selected_step:
     case O::selected_validation_error:
