@@ -133,7 +133,7 @@ double median(std::vector<double> x) {
 nlohmann::json time_products(const Case& c, int threads) {
   const double error = verify(c);
   const Problem<float> problem(c.in_float, c.samples, c.chunk);
-  const SymmetricOperator h = measure::hessian(problem.at());
+  const SymmetricOperator h = measure::fixed_hessian(problem.at());
   const auto v = direction(problem.parameters.size());
   std::vector<double> product(v.size());
   h.apply(v, product);
@@ -164,7 +164,7 @@ nlohmann::json time_eigenvalues() {
   const auto model = resnet();
   const Network<float> network = model(float{});
   const Problem<float> problem(network, 1000, 25);
-  const SymmetricOperator h = measure::hessian(problem.at());
+  const SymmetricOperator h = measure::fixed_hessian(problem.at());
   constexpr double kTolerance = 1e-2;  // of the residual: eigenvalues are good to its square over the gap
   const std::clock_t clock = std::clock();
   const double start = omp_get_wtime();

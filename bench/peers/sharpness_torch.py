@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Hessian-vector products over a data set in PyTorch: what `soret bench sharpness` is compared with.
 
-The same networks and numbers of samples, in evaluation mode: the mean loss is differentiated twice, batch after batch
-(the graph of the gradient is made anew for every product, as for any but a single small batch). The fastest of two memory
-formats and several batch sizes counts. The time of an eigenvalue search is that of its products: give how many Soret's
+The same networks and numbers of samples, in evaluation mode: the mean loss is differentiated twice, batch after batch with the
+graph of the gradient made anew for every product, or in one batch whose graph is retained between products. The fastest of these, of
+two memory formats and of several batch sizes counts. The time of an eigenvalue search is that of its products: give how many Soret's
 took. Needs torch; prints JSON.
 
     python3 bench/peers/sharpness_torch.py [--threads 2] [--products 60]
@@ -45,21 +45,27 @@ def measure(model, shape, samples, batches, repeats):
             break
         parameters = list(net.parameters())
         direction = [torch.randn_like(p) for p in parameters]
-        for batch in batches:
+
+        def gradient(part):
+            loss = F.cross_entropy(net(x[part]), y[part], reduction="sum") / samples
+            return torch.autograd.grad(loss, parameters, create_graph=True)
+
+        for batch in (*batches, 0):
+            retained = gradient(slice(None)) if batch == 0 else None
 
             def product():
+                if retained:
+                    return torch.autograd.grad(retained, parameters, direction, retain_graph=True)
                 total = [torch.zeros_like(p) for p in parameters]
                 for first in range(0, samples, batch):
-                    part = slice(first, first + batch)
-                    loss = F.cross_entropy(net(x[part]), y[part], reduction="sum") / samples
-                    gradient = torch.autograd.grad(loss, parameters, create_graph=True)
-                    for t, h in zip(total, torch.autograd.grad(gradient, parameters, direction)):
+                    part = gradient(slice(first, first + batch))
+                    for t, h in zip(total, torch.autograd.grad(part, parameters, direction)):
                         t += h
                 return total
 
             wall, processor = median_ms(product, repeats)
-            here = {"memory_format": str(memory_format).split(".")[-1], "batch": batch, "product_ms": wall,
-                    "product_processor_ms": processor}
+            here = {"memory_format": str(memory_format).split(".")[-1], "batch": batch or "all, graph retained",
+                    "product_ms": wall, "product_processor_ms": processor}
             if not best or here["product_ms"] < best["product_ms"]:
                 best = here
     return best

@@ -186,12 +186,13 @@ MeasuredFunction MeasuredFunctions::of_network(const FunctionOptions& o, const T
   f.chunks = (count + chunk - 1) / chunk;
   f.pass_bytes = static_cast<double>(network::Pass<T>(placed->network, chunk).planned_bytes(true)) +
                  sizeof(T) * static_cast<double>(f.x.size());
+  f.kept_bytes = measure::kept_bytes(placed->network, count, chunk);
   const auto loss = [placed, head = model.head, chunk, batch = o.batch_statistics] {
     return placed->loss(head, chunk, batch);
   };
   // What they return refers to the network: this must outlive it.
   f.function = [loss] { return measure::loss_function<T>(loss()); };
-  f.hessian = [loss] { return measure::hessian<T>(loss()); };
+  f.hessian = [loss] { return measure::fixed_hessian<T>(loss()); };
   if (!o.filter_normalised) return f;
   const auto scale = measure::filter_scale<T>(placed->network, f.x);
   f.function = [function = f.function, x = f.x, scale] { return measure::scaled(function(), x, scale); };

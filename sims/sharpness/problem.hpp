@@ -21,6 +21,7 @@ struct MeasuredFunction {
   bool convex = false;
   int chunks = 1;         ///< that are computed side by side at most
   double pass_bytes = 0;  ///< memory of one of them
+  double kept_bytes = 0;  ///< that its Hessian keeps between products
   /// Both are new every time, each for one thread at a time, and must not outlive this.
   std::function<measure::Differentiable()> function;
   std::function<measure::SymmetricOperator()> hessian;

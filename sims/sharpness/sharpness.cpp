@@ -383,7 +383,8 @@ class SharpnessExperiment : public Experiment {
     double vectors = wants_box() ? 52 * columns + 8 * n : 8 * n;
     if (record_.wants_any({O::lambda_max, O::hessian_trace, O::log_determinant, O::positive_eigenvalues}))
       vectors += p.is_dense() ? 3 * n * n : std::max(24.0, 2.0 + p.options.lanczos_steps) * n;
-    const double run = matrix + sizeof(double) * vectors + std::min(inside, p.f->chunks) * p.f->pass_bytes;
+    const double run =
+        matrix + sizeof(double) * vectors + p.f->kept_bytes + std::min(inside, p.f->chunks) * p.f->pass_bytes;
     const double needed = static_cast<double>(together) * run;
     const double available = available_memory();
     if (available != 0 && needed >= available)

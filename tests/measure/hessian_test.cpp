@@ -71,6 +71,19 @@ TEST(Hessian, IsThatOfTheMeanLoss) {
   }
 }
 
+// Product after product, also with the passes of the first ones kept, on any number of threads.
+TEST(Hessian, IsTheSameWithKeptPasses) {
+  for (const Kind kind : kKinds) {
+    const Measured m(kind.head, 11);
+    const LossAt<double> loss = m.at(4, kind.batch_statistics);
+    EXPECT_GT(kept_bytes(loss.network, 11, 4), 0);
+    EXPECT_EQ(dense(fixed_hessian(loss)), dense(hessian(loss)));
+    expect_independent_of_threads([&] { return dense(fixed_hessian(loss)); });
+  }
+  const auto large = mixed_network<float>(3);
+  EXPECT_EQ(kept_bytes(large, 100'000'000, 128), 0);
+}
+
 TEST(Hessian, ItsGaussNewtonPartIsMadeOfJacobians) {
   for (const Kind kind : kKinds) {
     const Measured m(kind.head, 11);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include "soret/measure/workers.hpp"
 
@@ -21,6 +23,22 @@ struct Memory {
   Workers<Worker<T>> workers;
   std::vector<T> direction;
 };
+
+/// Leaves in a pass what multiply() needs. The gradient itself is not wanted.
+template <class T>
+void prepare(const LossAt<T>& loss, const network::Chunk& chunk, network::Pass<T>& pass) {
+  network::gradient(loss.network, loss.head, pass, chunk.count, inputs_from(loss, chunk.first),
+                    targets_from(loss, chunk.first), 1.0 / loss.samples, loss.parameters.data(),
+                    loss.state.data(), mode_of(loss), static_cast<T*>(nullptr));
+}
+
+/// Adds the part of a chunk to the product. After prepare(), any number of times.
+template <class T>
+void multiply(const LossAt<T>& loss, const network::Chunk& chunk, network::Pass<T>& pass, const T* direction,
+              T* product) {
+  network::hessian_vector(loss.network, loss.head, pass, targets_from(loss, chunk.first), 1.0 / loss.samples,
+                          loss.parameters.data(), direction, product);
+}
 
 /// product = sum over chunks of take(chunk, worker, direction in T).
 template <class T, class Take>
@@ -51,14 +69,33 @@ SymmetricOperator summed(const LossAt<T>& loss, const Take& take) {
 template <class T>
 SymmetricOperator hessian(const LossAt<T>& loss) {
   return summed(loss, [loss](const network::Chunk& chunk, Worker<T>& mine, const T* direction) {
-    const double weight = 1.0 / loss.samples;
-    const network::Targets<T> targets = targets_from(loss, chunk.first);
-    // The gradient itself is not wanted, only what its computation leaves in the pass.
-    network::gradient(loss.network, loss.head, mine.pass, chunk.count, inputs_from(loss, chunk.first),
-                      targets, weight, loss.parameters.data(), loss.state.data(), mode_of(loss),
-                      static_cast<T*>(nullptr));
-    network::hessian_vector(loss.network, loss.head, mine.pass, targets, weight, loss.parameters.data(),
-                            direction, mine.product.data());
+    prepare(loss, chunk, mine.pass);
+    multiply(loss, chunk, mine.pass, direction, mine.product.data());
+  });
+}
+
+template <class T>
+double kept_bytes(const network::Network<T>& network, int samples, int chunk) {
+  const int chunks = (samples + chunk - 1) / chunk;
+  const double bytes =
+      chunks * static_cast<double>(network::Pass<T>(network, std::min(chunk, samples)).planned_bytes(true));
+  return bytes <= kMostKeptBytes ? bytes : 0;
+}
+
+template <class T>
+SymmetricOperator fixed_hessian(const LossAt<T>& loss) {
+  require_complete(loss);
+  if (kept_bytes(loss.network, loss.samples, loss.chunk) == 0) return hessian(loss);
+  const auto chunks = static_cast<std::size_t>((loss.samples + loss.chunk - 1) / loss.chunk);
+  auto kept = std::make_shared<std::vector<std::unique_ptr<network::Pass<T>>>>(chunks);
+  return summed(loss, [loss, kept](const network::Chunk& chunk, Worker<T>& mine, const T* direction) {
+    auto& pass = (*kept)[static_cast<std::size_t>(chunk.first / loss.chunk)];
+    if (!pass) {
+      auto made = std::make_unique<network::Pass<T>>(loss.network, chunk.count);
+      prepare(loss, chunk, *made);
+      pass = std::move(made);
+    }
+    multiply(loss, chunk, *pass, direction, mine.product.data());
   });
 }
 
@@ -78,6 +115,10 @@ SymmetricOperator gauss_newton(const LossAt<T>& loss) {
 
 template SymmetricOperator hessian<float>(const LossAt<float>&);
 template SymmetricOperator hessian<double>(const LossAt<double>&);
+template SymmetricOperator fixed_hessian<float>(const LossAt<float>&);
+template SymmetricOperator fixed_hessian<double>(const LossAt<double>&);
+template double kept_bytes(const network::Network<float>&, int, int);
+template double kept_bytes(const network::Network<double>&, int, int);
 template SymmetricOperator gauss_newton<float>(const LossAt<float>&);
 template SymmetricOperator gauss_newton<double>(const LossAt<double>&);
 
