@@ -306,16 +306,42 @@ std::pair<Window, std::vector<Minimum>> settle_window(const Curves& curves, cons
   return {window, minima};
 }
 
+/// One of the values of the keys, or a setting that does not vary; NaN where the file does not say.
+double setting(const Curves& curves, std::span<const double> key_values, const std::string& name) {
+  const auto key = std::find(curves.keys.begin(), curves.keys.end(), name);
+  if (key != curves.keys.end()) return key_values[static_cast<std::size_t>(key - curves.keys.begin())];
+  const auto constant = curves.constants.find(name);
+  return constant == curves.constants.end() ? kNaN : constant->second;
+}
+
 /// eta^2 t / |B| at rescaled time t' = `end`, the variable of seed 002 Eq. 28.
 double noise_time(const Curves& curves, std::span<const double> reference, double end) {
-  const auto setting = [&](const std::string& name) {
-    const auto key = std::find(curves.keys.begin(), curves.keys.end(), name);
-    if (key != curves.keys.end()) return reference[static_cast<std::size_t>(key - curves.keys.begin())];
-    const auto constant = curves.constants.find(name);
-    return constant == curves.constants.end() ? kNaN : constant->second;
-  };
-  const double learning_rate = setting("learning_rate");
-  return learning_rate * learning_rate * end / setting("batch_size");
+  const double learning_rate = setting(curves, reference, "learning_rate");
+  return learning_rate * learning_rate * end / setting(curves, reference, "batch_size");
+}
+
+/// Series over eta_0 N_0 / g with the noise scale g = eta (N/|B| - 1) of seed 003 Eq. 24, as far as g > 0;
+/// nullopt unless the curves run over the batch size and a fixed training set has a size.
+std::optional<std::vector<Series>> over_noise_scale(const Curves& curves, const std::vector<Series>& series,
+                                                    std::span<const double> reference) {
+  if (curves.over != "batch_size") return std::nullopt;
+  const double unit =
+      setting(curves, reference, "learning_rate") * setting(curves, reference, "training_samples");
+  std::vector<Series> turned;
+  for (std::size_t c = 0; c < series.size(); ++c) {
+    const double learning_rate = setting(curves, curves.curves[c].keys, "learning_rate");
+    const double samples = setting(curves, curves.curves[c].keys, "training_samples");
+    if (!(learning_rate > 0 && samples > 0 && unit > 0)) return std::nullopt;
+    Series one;
+    for (std::size_t i = 0; i < series[c].time.size() && series[c].time[i] < samples; ++i) {
+      one.time.push_back(unit / (learning_rate * (samples / series[c].time[i] - 1)));
+      one.value.push_back(series[c].value[i]);
+      one.variance.push_back(series[c].variance[i]);
+    }
+    if (one.time.empty()) return std::nullopt;
+    turned.push_back(std::move(one));
+  }
+  return turned;
 }
 
 /// True if an exponent a little off the minimum, in any direction, is not considered.
@@ -376,9 +402,31 @@ WindowFit window_fit(const Curves& curves, const Problem& problem, const Collaps
   return fit;
 }
 
+/// Over the batch size: raw, the ratio eta/|B| alone, and with the size of the training set, eta N/|B|.
+/// Over another key raw only.
+std::vector<Hypothesis> key_hypotheses(const Curves& curves) {
+  std::vector<Hypothesis> all;
+  const auto add = [&](const char* name, std::initializer_list<const char*> inverse) {
+    Hypothesis hypothesis{name, std::vector<double>(curves.keys.size(), 0.0), {}};
+    for (std::size_t k = 0; k < curves.keys.size(); ++k)
+      if (std::ranges::find(inverse, curves.keys[k]) != inverse.end()) hypothesis.exponents[k] = -1;
+    const bool moves = std::ranges::any_of(hypothesis.exponents, [](double a) { return a != 0; });
+    const bool known = std::ranges::any_of(
+        all, [&](const Hypothesis& other) { return other.exponents == hypothesis.exponents; });
+    if (all.empty() || (moves && !known)) all.push_back(std::move(hypothesis));
+  };
+  add("raw", {});
+  if (curves.over != "batch_size") return all;
+  add("1/eta", {"learning_rate"});
+  const bool varies = std::ranges::find(curves.keys, "learning_rate") != curves.keys.end();
+  add(varies ? "1/(eta N)" : "1/N", {"learning_rate", "training_samples"});
+  return all;
+}
+
 /// Raw time, gradient-flow time (eta), and the time of the noise-driven drift (eta^2/|B|, seed 002 Eq. 28),
 /// as far as the scan has their keys.
 std::vector<Hypothesis> hypotheses(const Curves& curves) {
+  if (!curves.over.empty()) return key_hypotheses(curves);
   const auto has = [&](const char* name) {
     return std::find(curves.keys.begin(), curves.keys.end(), name) != curves.keys.end();
   };
@@ -473,6 +521,11 @@ CollapseResult collapse(const Curves& curves, const CollapseOptions& options) {
     if (!usable(hypothesis.quality, options))
       hypothesis.quality.reduced_chi2 = hypothesis.quality.distance = kNaN;
     result.hypotheses.push_back(std::move(hypothesis));
+  }
+  if (const auto turned = over_noise_scale(curves, problem.series, reference)) {
+    result.noise_scale = houdayer_hartmann(*turned, std::vector<double>(turned->size(), 1.0), window);
+    if (!usable(*result.noise_scale, options))
+      result.noise_scale->reduced_chi2 = result.noise_scale->distance = kNaN;
   }
   return result;
 }
