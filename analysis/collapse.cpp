@@ -37,11 +37,15 @@ struct Problem {
   std::vector<std::vector<double>> log_ratios;  ///< [curve][key]
   std::vector<double> given;                    ///< [key], the exponents of keys that are not free
   std::vector<std::size_t> free;                ///< keys to fit
+  Abscissa abscissa = Abscissa::linear;
 
   std::vector<double> exponents(std::span<const double> free_values) const {
     auto all = given;
     for (std::size_t f = 0; f < free.size(); ++f) all[free[f]] = free_values[f];
     return all;
+  }
+  Quality quality(std::span<const double> exponents, Window window) const {
+    return houdayer_hartmann(series, scales(exponents), window, kMasterDegree, abscissa);
   }
   std::vector<double> scales(std::span<const double> exponents) const {
     std::vector<double> scales;
@@ -65,8 +69,7 @@ double objective(const Problem& problem, Window window, const CollapseOptions& o
                  std::span<const double> free_values) {
   for (const double exponent : free_values)
     if (exponent < options.exponent_min || exponent > options.exponent_max) return kForbidden;
-  const auto scales = problem.scales(problem.exponents(free_values));
-  const Quality quality = houdayer_hartmann(problem.series, scales, window);
+  const Quality quality = problem.quality(problem.exponents(free_values), window);
   return usable(quality, options) ? quality.reduced_chi2 : kForbidden;
 }
 
@@ -260,6 +263,7 @@ Problem make_problem(const Curves& curves, const CollapseOptions& options,
                         curves.keys[k], shortest(curve.keys[k]), curves.keys[k]));
   }
   problem.series = curve_series(curves);
+  problem.abscissa = abscissa_of(curves);
   for (const auto& curve : curves.curves) {
     problem.log_ratios.emplace_back();
     for (std::size_t k = 0; k < curves.keys.size(); ++k)
@@ -365,10 +369,7 @@ bool at_edge(const Problem& problem, Window window, const CollapseOptions& optio
 WindowFit window_fit(const Curves& curves, const Problem& problem, const CollapseOptions& options,
                      std::span<const double> reference, Window window, const Minimum& minimum) {
   const auto exponents = problem.exponents(minimum.at);
-  WindowFit fit{window,
-                noise_time(curves, reference, window.end),
-                {},
-                houdayer_hartmann(problem.series, problem.scales(exponents), window)};
+  WindowFit fit{window, noise_time(curves, reference, window.end), {}, problem.quality(exponents, window)};
   for (std::size_t k = 0; k < curves.keys.size(); ++k) {
     const bool fitted = std::find(problem.free.begin(), problem.free.end(), k) != problem.free.end();
     fit.exponents.push_back(
@@ -517,13 +518,14 @@ CollapseResult collapse(const Curves& curves, const CollapseOptions& options) {
   result.options = options;
   for (const auto& sample : samples.front()) result.samples.push_back(problem.exponents(sample));
   for (auto& hypothesis : hypotheses(curves)) {
-    hypothesis.quality = houdayer_hartmann(problem.series, problem.scales(hypothesis.exponents), window);
+    hypothesis.quality = problem.quality(hypothesis.exponents, window);
     if (!usable(hypothesis.quality, options))
       hypothesis.quality.reduced_chi2 = hypothesis.quality.distance = kNaN;
     result.hypotheses.push_back(std::move(hypothesis));
   }
   if (const auto turned = over_noise_scale(curves, problem.series, reference)) {
-    result.noise_scale = houdayer_hartmann(*turned, std::vector<double>(turned->size(), 1.0), window);
+    result.noise_scale = houdayer_hartmann(*turned, std::vector<double>(turned->size(), 1.0), window,
+                                           kMasterDegree, problem.abscissa);
     if (!usable(*result.noise_scale, options))
       result.noise_scale->reduced_chi2 = result.noise_scale->distance = kNaN;
   }
@@ -553,6 +555,14 @@ std::vector<Series> curve_series(const Curves& curves) {
     all.push_back(std::move(series));
   }
   return all;
+}
+
+Abscissa abscissa_of(const Curves& curves) {
+  if (curves.over.empty()) return Abscissa::linear;
+  if (!(curves.steps.front() > 0))
+    throw InputError(fmt::format("{} = {}: a rescaled {} must be positive", curves.over,
+                                 shortest(curves.steps.front()), curves.over));
+  return Abscissa::logarithmic;
 }
 
 std::vector<double> time_scales(const Curves& curves, const CollapseResult& result,

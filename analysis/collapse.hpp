@@ -93,6 +93,10 @@ CollapseResult collapse(const Curves& curves, const CollapseOptions& options = {
 /// than the rest yet harmless to the conditioning of a fit. Throws InputError for a curve without errors.
 std::vector<Series> curve_series(const Curves& curves);
 
+/// Polynomials of the master curve are in t', or, over a key, in the logarithm of the rescaled key. Throws
+/// InputError for a key that is not positive.
+Abscissa abscissa_of(const Curves& curves);
+
 /// [curve], the factor from t to t' at the given exponents.
 std::vector<double> time_scales(const Curves& curves, const CollapseResult& result,
                                 std::span<const double> exponents);

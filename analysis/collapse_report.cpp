@@ -55,7 +55,8 @@ struct View {
   }
   /// The master curve of all curves but `without` (none: series.size()); NaN where there is none.
   Estimate master(std::size_t rescaling, double time, std::size_t without) const {
-    return master_curve(series, scales[rescaling], time, without).value_or(Estimate{kNaN, kNaN});
+    return master_curve(series, scales[rescaling], time, without, kMasterDegree, abscissa_of(*family))
+        .value_or(Estimate{kNaN, kNaN});
   }
 };
 

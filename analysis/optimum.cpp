@@ -134,6 +134,14 @@ std::optional<double> critical_at(const std::vector<double>& x, const std::vecto
   return std::nullopt;
 }
 
+/// A place that is a value of the key to rounding is that value.
+double snapped(double x, const std::vector<double>& values) {
+  constexpr double kRounding = 1e-12;
+  const auto same =
+      std::ranges::find_if(values, [&](double value) { return std::abs(x / value - 1) < kRounding; });
+  return same == values.end() ? x : *same;
+}
+
 /// From a logarithm and its resamples.
 Spreading spreading(double log_value, std::vector<double> log_samples) {
   const auto spread = spread_of(std::move(log_samples));
@@ -277,7 +285,9 @@ OptimumFit fit_optimum(const Curves& curves, const OptimumOptions& options,
     if (optimum.kind == OptimumKind::upper_bound || optimum.kind == OptimumKind::undetermined)
       optimum.place.low = kNaN;
     optimum.best = sign * data.best;
-    optimum.measured_best = std::exp(points.log_x[data.measured]);
+    for (double* place : {&optimum.place.value, &optimum.place.low, &optimum.place.high})
+      *place = snapped(*place, curves.steps);
+    optimum.measured_best = curves.steps[points.places[data.measured]];
     optimum.window_begin = curves.steps[points.places[data.first]];
     optimum.window_end = curves.steps[points.places[data.last]];
     optimum.points = data.last - data.first + 1;

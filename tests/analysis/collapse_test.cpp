@@ -81,6 +81,25 @@ TEST(Quality, OnlyPointsInTheWindowAreCompared) {
 
 // The curves' errors are independent and known, so S is a mean of squares of unit normals. Points share
 // neighbours; some 6 of them are correlated, and S has a standard error of about sqrt(2 * 6 / 600) = 0.14.
+// A cubic in ln t is its own master curve on any grid if the polynomials are in ln t, and not if they are in
+// t.
+TEST(Quality, PolynomialsMayBeInTheLogarithm) {
+  const auto cubic = [](double t) { return std::pow(std::log(t) - 2, 3); };
+  std::vector<Series> series(2);
+  for (int i = 0; i < 7; ++i)
+    for (int k = 0; k < 2; ++k) {
+      series[k].time.push_back((1 + k) * std::pow(3 + k, i));
+      series[k].value.push_back(cubic(series[k].time.back()));
+      series[k].variance.push_back(1);
+    }
+  const std::vector<double> scales{1, 1};
+  EXPECT_LT(houdayer_hartmann(series, scales, {}, 3, Abscissa::logarithmic).distance, 1e-10);
+  EXPECT_GT(houdayer_hartmann(series, scales, {}).distance, 0.01);
+  const auto master = master_curve(series, scales, 50, 2, 3, Abscissa::logarithmic);
+  ASSERT_TRUE(master);
+  EXPECT_NEAR(master->value, cubic(50), 1e-10);
+}
+
 TEST(QualityStatistics, IsOneForAPerfectCollapseWithIndependentErrors) {
   const auto result = collapse(scan_of_learning_rates(2), kQuick);
   EXPECT_NEAR(result.best.quality.reduced_chi2, 1, 0.5);

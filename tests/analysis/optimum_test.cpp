@@ -185,11 +185,26 @@ TEST(OptimumStatistics, AnIntervalThatReachesTheEdgeIsABound) {
   for (const auto& optimum : fit.optima) EXPECT_EQ(optimum.kind, OptimumKind::lower_bound);
 }
 
-TEST(OptimumStatistics, AFlatCurveDeterminesNothing) {
+TEST(OptimumStatistics, AFlatCurveHasNoOptimum) {
   auto family = hills(30, 1, 0.01);
   family.truth = [](double, double, double) { return 0.5; };
   const auto fit = fit_optimum(over_batch(family));
-  for (const auto& optimum : fit.optima) EXPECT_EQ(optimum.kind, OptimumKind::undetermined);
+  for (const auto& optimum : fit.optima) EXPECT_NE(optimum.kind, OptimumKind::value);
+  EXPECT_FALSE(fit.law);
+}
+
+// Half of the blocks rise with |B|, half fall: a resample is best at one end or the other.
+TEST(Optimum, WhereBothEndsMayBeBestNothingIsDetermined) {
+  auto curves = over_batch(hills(32, 0, 1e-9));
+  for (auto& curve : curves.curves)
+    for (std::size_t b = 0; b < curves.block_count; ++b)
+      for (std::size_t x = 0; x < curves.steps.size(); ++x)
+        curve.blocks[b * curves.steps.size() + x] = (b % 2 == 0 ? 1 : -1) * std::log(curves.steps[x]);
+  const auto fit = fit_optimum(curves);
+  for (const auto& optimum : fit.optima) {
+    EXPECT_EQ(optimum.kind, OptimumKind::undetermined);
+    EXPECT_TRUE(std::isnan(optimum.place.value));
+  }
   EXPECT_FALSE(fit.law);
   EXPECT_THAT(fit.notes, Contains(HasSubstr("no optimum inside of the scan")));
 }

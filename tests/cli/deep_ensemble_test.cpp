@@ -107,7 +107,8 @@ TEST(DeepEnsemble, EpochsArePassesOverTheTrainingSet) {
                  set),
           {.folder = folder.path()})
         .json();
-    const auto& by_step = store::read(folder / "steps.h5").at("parameter_norm").reals();
+    const store::Dataset steps = store::read(folder / "steps.h5");
+    const auto& by_step = steps.at("parameter_norm").reals();
     for (std::size_t e = 0; e < 3; ++e)
       EXPECT_EQ(epochs.at("parameter_norm").reals()[b * 4 + e + 1], by_step[updates[b][e]])
           << sizes[b] << " " << e + 1;
