@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
+#include <limits>
 #include <string>
 
 #include "analysis/figure_style.hpp"
@@ -39,14 +40,7 @@ std::string label_of(const Curves& curves, const std::vector<double>& keys, std:
 class CurvePanel {
  public:
   CurvePanel(const Curves& curves, const OptimumFit& fit) : curves_(curves), fit_(fit) {
-    for (const auto& curve : curves_.curves)
-      for (std::size_t i = 0; i < curves_.steps.size(); ++i) {
-        if (!std::isfinite(curve.mean[i])) continue;
-        const double error = std::isfinite(curve.error[i]) ? curve.error[i] : 0;
-        x_.include(curves_.steps[i]);
-        y_.include(curve.mean[i] - error);
-        y_.include(curve.mean[i] + error);
-      }
+    for (std::size_t c = 0; c < curves_.curves.size(); ++c) include(curves_.curves[c], fit_.optima[c]);
     for (const auto& curve : curves_.curves)
       legend_ = std::max(legend_, shown_length(label_of(curves_, curve.keys, curves_.keys.size())));
   }
@@ -75,22 +69,22 @@ class CurvePanel {
                       id, look.colour));
       points.push_back(fmt::format(
           "{} using 1:2 with linespoints linecolor rgb \"{}\" linewidth 0.4 dashtype solid pointtype {} "
-          "pointsize 0.6 title \"{}\"",
+          "pointsize 0.5 title \"{}\"",
           id, look.colour, look.symbol, label_of(curves_, curve.keys, curves_.keys.size())));
       if (optimum.points < 2) continue;
       write_parabola(optimum, id, data);
       lines.push_back(
-          fmt::format("{}p using 1:2 with lines linecolor rgb \"{}\" linewidth 2 dashtype solid notitle", id,
-                      look.colour));
+          fmt::format("{}p using 1:2 with lines linecolor rgb \"{}\" linewidth 1.6 dashtype solid notitle",
+                      id, look.colour));
       if (optimum.kind != OptimumKind::value) continue;
       fmt::format_to(out, "{}v << END\n{:.9g} {:.9g} {:.9g} {:.9g}\nEND\n", id, optimum.place.value,
                      optimum.best, optimum.place.low, optimum.place.high);
       vertices.push_back(
-          fmt::format("{}v using 3:2:($4-$3):(0) with vectors nohead linecolor rgb \"{}\" linewidth 2 "
+          fmt::format("{}v using 3:2:($4-$3):(0) with vectors nohead linecolor rgb \"{}\" linewidth 1.2 "
                       "dashtype solid notitle",
                       id, look.colour));
       vertices.push_back(
-          fmt::format("{}v using 1:2 with points linecolor rgb \"{}\" pointtype {} pointsize 1.3 notitle", id,
+          fmt::format("{}v using 1:2 with points linecolor rgb \"{}\" pointtype {} pointsize 1.1 notitle", id,
                       look.colour, look.symbol));
     }
     script += panel_place(canvas, kLeft, top, kPanelWidth, kPanelHeight);
@@ -109,6 +103,33 @@ class CurvePanel {
   }
 
  private:
+  /// The window, and the end of the curve from which it rises least: a cliff at the other end would leave no
+  /// room for either.
+  void include(const Curve& curve, const Optimum& optimum) {
+    double end = std::numeric_limits<double>::quiet_NaN();
+    for (const auto i : {first(curve), last(curve)})
+      if (!(std::abs(curve.mean[i] - optimum.best) > std::abs(end - optimum.best))) end = curve.mean[i];
+    y_.include(end);
+    for (std::size_t i = 0; i < curves_.steps.size(); ++i) {
+      if (!std::isfinite(curve.mean[i])) continue;
+      x_.include(curves_.steps[i]);
+      if (curves_.steps[i] < optimum.window_begin || curves_.steps[i] > optimum.window_end) continue;
+      const double error = std::isfinite(curve.error[i]) ? curve.error[i] : 0;
+      y_.include(curve.mean[i] - error);
+      y_.include(curve.mean[i] + error);
+    }
+  }
+  std::size_t first(const Curve& curve) const {
+    std::size_t i = 0;
+    while (!std::isfinite(curve.mean[i])) ++i;
+    return i;
+  }
+  std::size_t last(const Curve& curve) const {
+    std::size_t i = curves_.steps.size() - 1;
+    while (!std::isfinite(curve.mean[i])) --i;
+    return i;
+  }
+
   static void write_parabola(const Optimum& optimum, const std::string& id, std::string& data) {
     constexpr int kPoints = 60;
     auto out = std::back_inserter(data);
