@@ -37,11 +37,15 @@ struct Problem {
   std::vector<std::vector<double>> log_ratios;  ///< [curve][key]
   std::vector<double> given;                    ///< [key], the exponents of keys that are not free
   std::vector<std::size_t> free;                ///< keys to fit
+  Abscissa abscissa = Abscissa::linear;
 
   std::vector<double> exponents(std::span<const double> free_values) const {
     auto all = given;
     for (std::size_t f = 0; f < free.size(); ++f) all[free[f]] = free_values[f];
     return all;
+  }
+  Quality quality(std::span<const double> exponents, Window window) const {
+    return houdayer_hartmann(series, scales(exponents), window, kMasterDegree, abscissa);
   }
   std::vector<double> scales(std::span<const double> exponents) const {
     std::vector<double> scales;
@@ -65,8 +69,7 @@ double objective(const Problem& problem, Window window, const CollapseOptions& o
                  std::span<const double> free_values) {
   for (const double exponent : free_values)
     if (exponent < options.exponent_min || exponent > options.exponent_max) return kForbidden;
-  const auto scales = problem.scales(problem.exponents(free_values));
-  const Quality quality = houdayer_hartmann(problem.series, scales, window);
+  const Quality quality = problem.quality(problem.exponents(free_values), window);
   return usable(quality, options) ? quality.reduced_chi2 : kForbidden;
 }
 
@@ -260,6 +263,7 @@ Problem make_problem(const Curves& curves, const CollapseOptions& options,
                         curves.keys[k], shortest(curve.keys[k]), curves.keys[k]));
   }
   problem.series = curve_series(curves);
+  problem.abscissa = abscissa_of(curves);
   for (const auto& curve : curves.curves) {
     problem.log_ratios.emplace_back();
     for (std::size_t k = 0; k < curves.keys.size(); ++k)
@@ -306,16 +310,42 @@ std::pair<Window, std::vector<Minimum>> settle_window(const Curves& curves, cons
   return {window, minima};
 }
 
+/// One of the values of the keys, or a setting that does not vary; NaN where the file does not say.
+double setting(const Curves& curves, std::span<const double> key_values, const std::string& name) {
+  const auto key = std::find(curves.keys.begin(), curves.keys.end(), name);
+  if (key != curves.keys.end()) return key_values[static_cast<std::size_t>(key - curves.keys.begin())];
+  const auto constant = curves.constants.find(name);
+  return constant == curves.constants.end() ? kNaN : constant->second;
+}
+
 /// eta^2 t / |B| at rescaled time t' = `end`, the variable of seed 002 Eq. 28.
 double noise_time(const Curves& curves, std::span<const double> reference, double end) {
-  const auto setting = [&](const std::string& name) {
-    const auto key = std::find(curves.keys.begin(), curves.keys.end(), name);
-    if (key != curves.keys.end()) return reference[static_cast<std::size_t>(key - curves.keys.begin())];
-    const auto constant = curves.constants.find(name);
-    return constant == curves.constants.end() ? kNaN : constant->second;
-  };
-  const double learning_rate = setting("learning_rate");
-  return learning_rate * learning_rate * end / setting("batch_size");
+  const double learning_rate = setting(curves, reference, "learning_rate");
+  return learning_rate * learning_rate * end / setting(curves, reference, "batch_size");
+}
+
+/// Series over eta_0 N_0 / g with the noise scale g = eta (N/|B| - 1) of seed 003 Eq. 24, as far as g > 0;
+/// nullopt unless the curves run over the batch size and a fixed training set has a size.
+std::optional<std::vector<Series>> over_noise_scale(const Curves& curves, const std::vector<Series>& series,
+                                                    std::span<const double> reference) {
+  if (curves.over != "batch_size") return std::nullopt;
+  const double unit =
+      setting(curves, reference, "learning_rate") * setting(curves, reference, "training_samples");
+  std::vector<Series> turned;
+  for (std::size_t c = 0; c < series.size(); ++c) {
+    const double learning_rate = setting(curves, curves.curves[c].keys, "learning_rate");
+    const double samples = setting(curves, curves.curves[c].keys, "training_samples");
+    if (!(learning_rate > 0 && samples > 0 && unit > 0)) return std::nullopt;
+    Series one;
+    for (std::size_t i = 0; i < series[c].time.size() && series[c].time[i] < samples; ++i) {
+      one.time.push_back(unit / (learning_rate * (samples / series[c].time[i] - 1)));
+      one.value.push_back(series[c].value[i]);
+      one.variance.push_back(series[c].variance[i]);
+    }
+    if (one.time.empty()) return std::nullopt;
+    turned.push_back(std::move(one));
+  }
+  return turned;
 }
 
 /// True if an exponent a little off the minimum, in any direction, is not considered.
@@ -339,10 +369,7 @@ bool at_edge(const Problem& problem, Window window, const CollapseOptions& optio
 WindowFit window_fit(const Curves& curves, const Problem& problem, const CollapseOptions& options,
                      std::span<const double> reference, Window window, const Minimum& minimum) {
   const auto exponents = problem.exponents(minimum.at);
-  WindowFit fit{window,
-                noise_time(curves, reference, window.end),
-                {},
-                houdayer_hartmann(problem.series, problem.scales(exponents), window)};
+  WindowFit fit{window, noise_time(curves, reference, window.end), {}, problem.quality(exponents, window)};
   for (std::size_t k = 0; k < curves.keys.size(); ++k) {
     const bool fitted = std::find(problem.free.begin(), problem.free.end(), k) != problem.free.end();
     fit.exponents.push_back(
@@ -376,9 +403,31 @@ WindowFit window_fit(const Curves& curves, const Problem& problem, const Collaps
   return fit;
 }
 
+/// Over the batch size: raw, the ratio eta/|B| alone, and with the size of the training set, eta N/|B|.
+/// Over another key raw only.
+std::vector<Hypothesis> key_hypotheses(const Curves& curves) {
+  std::vector<Hypothesis> all;
+  const auto add = [&](const char* name, std::initializer_list<const char*> inverse) {
+    Hypothesis hypothesis{name, std::vector<double>(curves.keys.size(), 0.0), {}};
+    for (std::size_t k = 0; k < curves.keys.size(); ++k)
+      if (std::ranges::find(inverse, curves.keys[k]) != inverse.end()) hypothesis.exponents[k] = -1;
+    const bool moves = std::ranges::any_of(hypothesis.exponents, [](double a) { return a != 0; });
+    const bool known = std::ranges::any_of(
+        all, [&](const Hypothesis& other) { return other.exponents == hypothesis.exponents; });
+    if (all.empty() || (moves && !known)) all.push_back(std::move(hypothesis));
+  };
+  add("raw", {});
+  if (curves.over != "batch_size") return all;
+  add("1/eta", {"learning_rate"});
+  const bool varies = std::ranges::find(curves.keys, "learning_rate") != curves.keys.end();
+  add(varies ? "1/(eta N)" : "1/N", {"learning_rate", "training_samples"});
+  return all;
+}
+
 /// Raw time, gradient-flow time (eta), and the time of the noise-driven drift (eta^2/|B|, seed 002 Eq. 28),
 /// as far as the scan has their keys.
 std::vector<Hypothesis> hypotheses(const Curves& curves) {
+  if (!curves.over.empty()) return key_hypotheses(curves);
   const auto has = [&](const char* name) {
     return std::find(curves.keys.begin(), curves.keys.end(), name) != curves.keys.end();
   };
@@ -469,10 +518,16 @@ CollapseResult collapse(const Curves& curves, const CollapseOptions& options) {
   result.options = options;
   for (const auto& sample : samples.front()) result.samples.push_back(problem.exponents(sample));
   for (auto& hypothesis : hypotheses(curves)) {
-    hypothesis.quality = houdayer_hartmann(problem.series, problem.scales(hypothesis.exponents), window);
+    hypothesis.quality = problem.quality(hypothesis.exponents, window);
     if (!usable(hypothesis.quality, options))
       hypothesis.quality.reduced_chi2 = hypothesis.quality.distance = kNaN;
     result.hypotheses.push_back(std::move(hypothesis));
+  }
+  if (const auto turned = over_noise_scale(curves, problem.series, reference)) {
+    result.noise_scale = houdayer_hartmann(*turned, std::vector<double>(turned->size(), 1.0), window,
+                                           kMasterDegree, problem.abscissa);
+    if (!usable(*result.noise_scale, options))
+      result.noise_scale->reduced_chi2 = result.noise_scale->distance = kNaN;
   }
   return result;
 }
@@ -500,6 +555,14 @@ std::vector<Series> curve_series(const Curves& curves) {
     all.push_back(std::move(series));
   }
   return all;
+}
+
+Abscissa abscissa_of(const Curves& curves) {
+  if (curves.over.empty()) return Abscissa::linear;
+  if (!(curves.steps.front() > 0))
+    throw InputError(fmt::format("{} = {}: a rescaled {} must be positive", curves.over,
+                                 shortest(curves.steps.front()), curves.over));
+  return Abscissa::logarithmic;
 }
 
 std::vector<double> time_scales(const Curves& curves, const CollapseResult& result,

@@ -52,7 +52,7 @@ struct WindowFit {
 
 /// A rescaling with stated exponents, seen in the window of the fit.
 struct Hypothesis {
-  std::string name;               ///< "raw", "eta", "eta^2/|B|"
+  std::string name;               ///< "raw", "eta", "eta^2/|B|"; over the batch size "1/eta", "1/(eta N)"
   std::vector<double> exponents;  ///< [key]
   Quality quality;
 };
@@ -64,6 +64,9 @@ struct CollapseResult {
   std::vector<std::string> keys;
   WindowFit best;
   std::vector<Hypothesis> hypotheses;
+  /// Over the batch size: the quality with 1/g for |B|', g = eta (N/|B| - 1) the noise scale (seed 003 Eq.
+  /// 24), in units that make it |B| for |B| << N at the reference; in the window of the fit.
+  std::optional<Quality> noise_scale{};
   std::vector<WindowFit> ladder;             ///< from the longest window to the shortest
   std::vector<std::vector<double>> samples;  ///< [resample][key], the bootstrap of `best`
   CollapseOptions options;
@@ -78,6 +81,8 @@ struct CollapseResult {
 /// The default window is the whole range that all rescaled curves cover at the fitted exponents; it is found
 /// by iteration and then held fixed. Exponents for which the curves hardly overlap are not considered.
 ///
+/// Curves that over_key() has turned are rescaled along that key: key' = key prod (other / reference)^a.
+///
 /// Throws ConfigError for an option that names no key of the scan or is out of range; InputError if there are
 /// fewer than two curves or blocks, if errors are missing, if a key's values are not positive, if keys vary
 /// together so that their exponents cannot be told apart, or if no exponents make the curves overlap.
@@ -87,6 +92,10 @@ CollapseResult collapse(const Curves& curves, const CollapseOptions& options = {
 /// observable that is exact at t = 0, say) gets a hundredth of its curve's median error, far more precise
 /// than the rest yet harmless to the conditioning of a fit. Throws InputError for a curve without errors.
 std::vector<Series> curve_series(const Curves& curves);
+
+/// Polynomials of the master curve are in t', or, over a key, in the logarithm of the rescaled key. Throws
+/// InputError for a key that is not positive.
+Abscissa abscissa_of(const Curves& curves);
 
 /// [curve], the factor from t to t' at the given exponents.
 std::vector<double> time_scales(const Curves& curves, const CollapseResult& result,

@@ -26,8 +26,14 @@ struct Panel {
   std::vector<double> scales;  ///< [curve]
 };
 
-std::string rescaled_label(const CollapseResult& result, std::span<const double> exponents, bool fitted) {
-  std::string label = "{/:Italic t}";
+/// What the curves run over.
+std::string abscissa(const Curves& curves) {
+  return curves.over.empty() ? "{/:Italic t}" : symbol(curves.over);
+}
+
+std::string rescaled_label(const FigureRow& row, std::span<const double> exponents, bool fitted) {
+  const CollapseResult& result = *row.collapse;
+  std::string label = abscissa(row.curves);
   for (std::size_t k = 0; k < exponents.size(); ++k) {
     if (exponents[k] == 0) continue;
     label += fmt::format(" ({}/{})", symbol(result.keys[k]), shortest(result.best.exponents[k].reference));
@@ -60,6 +66,9 @@ std::string fitted_title(const WindowFit& fit) {
 
 Panel raw_panel(const FigureRow& row) {
   const std::string& name = row.curves.step_name;
+  if (!row.curves.over.empty())
+    return {"raw " + abscissa(row.curves), abscissa(row.curves),
+            std::vector<double>(row.curves.curves.size(), 1.0)};
   return {fmt::format("raw {}s", name), name + " {/:Italic t}",
           std::vector<double>(row.curves.curves.size(), 1.0)};
 }
@@ -67,7 +76,7 @@ Panel raw_panel(const FigureRow& row) {
 Panel best_panel(const FigureRow& row) {
   std::vector<double> exponents;
   for (const auto& exponent : row.collapse->best.exponents) exponents.push_back(exponent.value);
-  return {fitted_title(row.collapse->best), rescaled_label(*row.collapse, exponents, true),
+  return {fitted_title(row.collapse->best), rescaled_label(row, exponents, true),
           time_scales(row.curves, *row.collapse, exponents)};
 }
 
@@ -81,7 +90,7 @@ std::optional<Panel> stated_panel(const FigureRow& row) {
       factors.push_back(
           fmt::format("{}: {}", symbol(row.collapse->keys[k]), typeset(shortest(hypothesis.exponents[k]))));
   return Panel{fmt::format("given exponent{}\\n{}", factors.size() > 1 ? "s" : "", fmt::join(factors, ", ")),
-               rescaled_label(*row.collapse, hypothesis.exponents, false),
+               rescaled_label(row, hypothesis.exponents, false),
                time_scales(row.curves, *row.collapse, hypothesis.exponents)};
 }
 
@@ -131,7 +140,7 @@ Range value_range(const Curves& curves) {
   return range.padded();
 }
 
-/// From where the panel's time begins to where its shortest curve ends.
+/// From where the panel's time begins to where its shortest curve ends; over a key, all of it.
 Range time_range(const Curves& curves, const Panel& panel, bool log_axis) {
   Range range{log_axis ? std::numeric_limits<double>::infinity() : 0,
               std::numeric_limits<double>::infinity()};
@@ -142,7 +151,8 @@ Range time_range(const Curves& curves, const Panel& panel, bool log_axis) {
       last = curves.steps[t] * panel.scales[c];
       if (log_axis && last > 0) range.low = std::min(range.low, last);
     }
-    range.high = std::min(range.high, last);
+    const bool first = !std::isfinite(range.high);
+    range.high = curves.over.empty() || first ? std::min(range.high, last) : std::max(range.high, last);
   }
   if (!(range.high > range.low)) range.high = range.low + 1;
   return range;

@@ -55,7 +55,8 @@ struct View {
   }
   /// The master curve of all curves but `without` (none: series.size()); NaN where there is none.
   Estimate master(std::size_t rescaling, double time, std::size_t without) const {
-    return master_curve(series, scales[rescaling], time, without).value_or(Estimate{kNaN, kNaN});
+    return master_curve(series, scales[rescaling], time, without, kMasterDegree, abscissa_of(*family))
+        .value_or(Estimate{kNaN, kNaN});
   }
 };
 
@@ -90,7 +91,13 @@ json collapse_json(const Curves& curves, const CollapseResult& result) {
   report["observable"] = curves.observable;
   report["unit"] = curves.unit;
   report["group"] = curves.group;
-  report["rescaled_time"] = "t' = t * product of (key / reference)^exponent";
+  if (curves.over.empty()) {
+    report["rescaled_time"] = "t' = t * product of (key / reference)^exponent";
+  } else {
+    report["over"] = curves.over;
+    report["rescaled_key"] = fmt::format("{0}' = {0} * product of (key / reference)^exponent", curves.over);
+    report["noise_scale"] = result.noise_scale ? quality_json(*result.noise_scale) : json(nullptr);
+  }
   report["curves"] = json::array();
   for (const auto& curve : curves.curves)
     report["curves"].push_back({{"label", curve.label}, {"diverged", curve.diverged}});
@@ -198,8 +205,11 @@ store::Dataset collapse_dataset(std::span<const Curves> families, std::span<cons
   add("rescaling", {"rescaling"}, rescaling_names, described("1", "rescaling of time"));
   add("key", {"key"}, first.keys, described("1", "scanned key"));
   add("curve", {"curve"}, labels, described("1", "scan point"));
-  add("step", {"step"}, std::vector<std::int64_t>(first.steps.begin(), first.steps.end()),
-      described("1", "SGD step"));
+  if (first.over.empty())
+    add("step", {"step"}, std::vector<std::int64_t>(first.steps.begin(), first.steps.end()),
+        described("1", "SGD step"));
+  else
+    add("step", {"step"}, first.steps, described("1", first.over));
   add("grid", {"grid"}, grid, described("1", "point of the master curve"));
   add("curve_group", {"curve"}, group_of_curve, described("1", "index of the curve's group"));
   for (std::size_t k = 0; k < keys; ++k)

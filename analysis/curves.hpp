@@ -36,6 +36,7 @@ struct Curves {
   std::map<std::string, double> constants;  ///< numeric settings that do not vary, from the file's config
   std::vector<double> steps;                ///< ascending
   std::string step_name = "step";           ///< what they count, in a word: "epoch"
+  std::string over;                         ///< the key that the steps are the values of; empty for steps
   std::size_t block_count = 0;
   std::vector<Curve> curves;
   std::vector<std::string> skipped;  ///< scan points left out, with the reason

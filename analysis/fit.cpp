@@ -1,13 +1,11 @@
 #include "analysis/fit.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <Eigen/Dense>
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
 
 #include "analysis/bootstrap.hpp"
 #include "soret/base/error.hpp"
@@ -16,7 +14,6 @@
 namespace soret::analysis {
 namespace {
 
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr std::size_t kTerms = 3;                ///< of the parabola
 constexpr std::size_t kMinRecords = kTerms + 1;  ///< one more than the parabola needs
 constexpr double kSignificance = 5;              ///< an excursion of fewer standard errors may be noise
@@ -101,29 +98,12 @@ double apply(const Functional& functional, const std::vector<double>& steps,
   return sum;
 }
 
-/// The weighted fit of log |rate| as (K^-1) logs: row 0 gives log amplitude, row 1 + k the exponent of key k.
-struct LogFit {
-  std::vector<std::size_t> used;  ///< curves
-  Eigen::MatrixXd design;         ///< [used][1 + key]
-  Eigen::VectorXd root_weight;    ///< [used]
-  Eigen::MatrixXd solution;       ///< [1 + key][used]
-
-  Eigen::VectorXd logs(const std::vector<double>& rates) const {
-    Eigen::VectorXd result(static_cast<Eigen::Index>(used.size()));
-    for (std::size_t i = 0; i < used.size(); ++i)
-      result[static_cast<Eigen::Index>(i)] = std::log(std::abs(rates[used[i]]));
-    return result;
-  }
-  bool one_sign(const std::vector<double>& rates) const {
-    return std::all_of(used.begin(), used.end(),
-                       [&](std::size_t i) { return rates[i] * rates[used.front()] > 0; });
-  }
-};
-
-/// Prepares the fit; returns nullopt and says why in `notes` if there is no power law to fit.
-std::optional<LogFit> log_fit(const Curves& curves, const RateFit& fit, std::span<const double> reference,
-                              std::vector<std::string>& notes) {
-  LogFit result;
+/// What the power law is fitted to; nullopt, with the reason in `notes`, where the rates differ in sign.
+std::optional<LawData> law_data(const Curves& curves, const RateFit& fit, std::vector<double> reference,
+                                const std::vector<std::vector<double>>& samples,
+                                std::vector<std::string>& notes) {
+  LawData data{.keys = curves.keys, .reference = std::move(reference)};
+  std::vector<std::size_t> used;
   std::size_t positive = 0;
   for (std::size_t i = 0; i < fit.rates.size(); ++i) {
     const Rate& rate = fit.rates[i];
@@ -132,74 +112,22 @@ std::optional<LogFit> log_fit(const Curves& curves, const RateFit& fit, std::spa
                                   rate.label.empty() ? "the only curve" : rate.label));
       continue;
     }
-    result.used.push_back(i);
+    used.push_back(i);
     positive += rate.value > 0;
+    data.key_values.push_back(rate.keys);
+    data.values.push_back(rate.value);
+    data.relative_errors.push_back(rate.standard_error / std::abs(rate.value));
   }
-  const std::size_t keys = curves.keys.size();
-  if (keys == 0) return std::nullopt;
-  if (positive != 0 && positive != result.used.size()) {
+  if (!curves.keys.empty() && positive != 0 && positive != used.size()) {
     notes.push_back(fmt::format("no power law: the rate is positive at {} scan points and negative at {}",
-                                positive, result.used.size() - positive));
+                                positive, used.size() - positive));
     return std::nullopt;
   }
-  for (std::size_t k = 0; k < keys; ++k)
-    for (const std::size_t i : result.used)
-      if (!(curves.curves[i].keys[k] > 0)) {
-        notes.push_back(fmt::format("no power law: {} = {} has no power", curves.keys[k],
-                                    shortest(curves.curves[i].keys[k])));
-        return std::nullopt;
-      }
-  const auto rows = static_cast<Eigen::Index>(result.used.size()),
-             columns = static_cast<Eigen::Index>(keys) + 1;
-  result.design.resize(rows, columns);
-  result.root_weight.resize(rows);
-  for (Eigen::Index r = 0; r < rows; ++r) {
-    const std::size_t i = result.used[static_cast<std::size_t>(r)];
-    result.design(r, 0) = 1;
-    for (std::size_t k = 0; k < keys; ++k)
-      result.design(r, static_cast<Eigen::Index>(k) + 1) = std::log(curves.curves[i].keys[k] / reference[k]);
-    result.root_weight[r] = std::abs(fit.rates[i].value) / fit.rates[i].standard_error;
-  }
-  auto decomposition =
-      (result.root_weight.asDiagonal() * result.design).eval().completeOrthogonalDecomposition();
-  decomposition.setThreshold(1e-9);
-  if (rows < columns || decomposition.rank() < columns) {
-    notes.push_back(fmt::format("no power law: {} significant rates do not determine the exponents of {}",
-                                result.used.size(), fmt::join(curves.keys, " and ")));
-    return std::nullopt;
-  }
-  result.solution = decomposition.pseudoInverse() * result.root_weight.asDiagonal();
-  return result;
-}
-
-PowerLaw power_law(const Curves& curves, const LogFit& fit, std::span<const double> reference,
-                   const std::vector<double>& rates, const std::vector<std::vector<double>>& samples) {
-  const Eigen::VectorXd best = fit.solution * fit.logs(rates);
-  std::vector<std::vector<double>> parameters(static_cast<std::size_t>(best.size()));
   for (const auto& sample : samples) {
-    if (!fit.one_sign(sample)) continue;
-    const Eigen::VectorXd one = fit.solution * fit.logs(sample);
-    for (std::size_t p = 0; p < parameters.size(); ++p)
-      parameters[p].push_back(one[static_cast<Eigen::Index>(p)]);
+    data.samples.emplace_back();
+    for (const std::size_t i : used) data.samples.back().push_back(sample[i]);
   }
-  const double sign = rates[fit.used.front()] > 0 ? 1 : -1;
-  PowerLaw law;
-  const auto amplitude = spread_of(parameters[0]);
-  law.amplitude = sign * std::exp(best[0]);
-  law.amplitude_error = std::abs(law.amplitude) * amplitude.standard_error;
-  std::tie(law.amplitude_low, law.amplitude_high) =
-      std::minmax(sign * std::exp(amplitude.low), sign * std::exp(amplitude.high));
-  for (std::size_t k = 0; k < curves.keys.size(); ++k) {
-    const auto spread = spread_of(parameters[k + 1]);
-    law.exponents.push_back({curves.keys[k], reference[k], true, false,
-                             best[static_cast<Eigen::Index>(k) + 1], spread.standard_error, spread.low,
-                             spread.high});
-  }
-  law.points = fit.used.size();
-  const double freedom = static_cast<double>(fit.used.size()) - static_cast<double>(best.size());
-  const Eigen::VectorXd residual = fit.root_weight.cwiseProduct(fit.logs(rates) - fit.design * best);
-  law.reduced_chi2 = freedom > 0 ? residual.squaredNorm() / freedom : kNaN;
-  return law;
+  return data;
 }
 
 }  // namespace
@@ -251,8 +179,8 @@ RateFit fit_rates(const Curves& curves, const RateOptions& options) {
                          values[i], spread.standard_error, spread.low, spread.high,
                          spread.low > 0 || spread.high < 0});
   }
-  if (const auto logs = log_fit(curves, fit, reference, fit.notes))
-    fit.law = power_law(curves, *logs, reference, values, samples);
+  if (const auto data = law_data(curves, fit, reference, samples, fit.notes))
+    fit.law = fit_power_law(*data, "significant rates", fit.notes);
   return fit;
 }
 
@@ -271,17 +199,7 @@ nlohmann::json fit_json(const Curves& curves, const RateFit& fit) {
     for (std::size_t k = 0; k < curves.keys.size(); ++k) one["keys"][curves.keys[k]] = rate.keys[k];
     report["rates"].push_back(std::move(one));
   }
-  report["power_law"] = nullptr;
-  if (fit.law) {
-    report["power_law"] = {{"form", "rate = amplitude * product of (key / reference)^exponent"},
-                           {"amplitude", finite_json(fit.law->amplitude)},
-                           {"amplitude_standard_error", finite_json(fit.law->amplitude_error)},
-                           {"amplitude_interval_95",
-                            {finite_json(fit.law->amplitude_low), finite_json(fit.law->amplitude_high)}},
-                           {"exponents", exponents_json(fit.law->exponents)},
-                           {"points", fit.law->points},
-                           {"reduced_chi2", finite_json(fit.law->reduced_chi2)}};
-  }
+  report["power_law"] = power_law_json(fit.law, "rate");
   report["bootstrap"] = {{"resamples", fit.options.resamples},
                          {"seed", fit.options.seed},
                          {"over", "blocks of trajectories, the same at all scan points"}};

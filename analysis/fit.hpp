@@ -10,6 +10,7 @@
 
 #include "analysis/collapse.hpp"
 #include "analysis/curves.hpp"
+#include "analysis/power_law.hpp"
 
 /// The initial rate of change of an observable at every scan point, and the power law of that rate in the
 /// scanned keys (seed 002 Eqs. 27-28 predict learning_rate 2, batch_size -1 for a flux-driven rate).
@@ -35,16 +36,6 @@ struct Rate {
   double standard_error = 0;
   double low = 0, high = 0;  ///< central 95% of the bootstrap
   bool significant = false;  ///< the interval excludes zero
-};
-
-/// rate = amplitude * prod_k (key_k / reference_k)^exponent_k
-struct PowerLaw {
-  double amplitude = 0;  ///< the rate at the reference values, per step
-  double amplitude_error = 0;
-  double amplitude_low = 0, amplitude_high = 0;
-  std::vector<Exponent> exponents;  ///< [key]
-  std::size_t points = 0;           ///< rates that took part
-  double reduced_chi2 = 0;          ///< of the fit of log |rate|; NaN without degrees of freedom
 };
 
 struct RateFit {

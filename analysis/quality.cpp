@@ -77,22 +77,25 @@ class LocalPolynomial {
 /// if the series does not enclose `time`. `left` is a hint: no enclosing point before it is looked for, and
 /// it moves up to the left neighbour.
 std::size_t add_neighbours(LocalPolynomial& polynomial, const Series& series, double scale, double time,
-                           std::size_t wanted, std::size_t& left) {
+                           std::size_t wanted, Abscissa abscissa, std::size_t& left) {
   const std::size_t n = series.time.size();
   if (n < 2 || time < series.time.front() * scale || time > series.time.back() * scale) return 0;
   while (left + 2 < n && series.time[left + 1] * scale <= time) ++left;
   const std::size_t count = std::min(wanted, n);
   const std::size_t before = (count - 2) / 2;
   const std::size_t first = std::min(left > before ? left - before : 0, n - count);
-  for (std::size_t i = first; i < first + count; ++i)
-    polynomial.add(series.time[i] * scale - time, series.value[i], series.variance[i]);
+  for (std::size_t i = first; i < first + count; ++i) {
+    const double there = series.time[i] * scale;
+    polynomial.add(abscissa == Abscissa::linear ? there - time : std::log(there / time), series.value[i],
+                   series.variance[i]);
+  }
   return count;
 }
 
 }  // namespace
 
 std::optional<Estimate> master_curve(std::span<const Series> series, std::span<const double> scales,
-                                     double time, std::size_t without, int degree) {
+                                     double time, std::size_t without, int degree, Abscissa abscissa) {
   LocalPolynomial polynomial;
   std::size_t terms = 0;
   for (std::size_t k = 0; k < series.size(); ++k) {
@@ -102,7 +105,7 @@ std::optional<Estimate> master_curve(std::span<const Series> series, std::span<c
     const auto after = std::upper_bound(times.begin(), times.end(), time / scales[k]) - times.begin();
     auto left = static_cast<std::size_t>(std::max<std::ptrdiff_t>(after - 2, 0));
     terms = std::max(terms, add_neighbours(polynomial, series[k], scales[k], time,
-                                           static_cast<std::size_t>(degree) + 1, left));
+                                           static_cast<std::size_t>(degree) + 1, abscissa, left));
   }
   if (terms == 0) return std::nullopt;
   const auto [value, variance] = polynomial.at_zero(terms);
@@ -110,7 +113,7 @@ std::optional<Estimate> master_curve(std::span<const Series> series, std::span<c
 }
 
 Quality houdayer_hartmann(std::span<const Series> series, std::span<const double> scales, Window window,
-                          int degree) {
+                          int degree, Abscissa abscissa) {
   Quality quality;
   double chi2 = 0, squares = 0;
   double lowest = std::numeric_limits<double>::infinity(), highest = -lowest;
@@ -129,7 +132,8 @@ Quality houdayer_hartmann(std::span<const Series> series, std::span<const double
       std::size_t terms = 0;
       for (std::size_t k = 0; k < series.size(); ++k)
         if (k != i)
-          terms = std::max(terms, add_neighbours(polynomial, series[k], scales[k], time, wanted, left[k]));
+          terms = std::max(terms,
+                           add_neighbours(polynomial, series[k], scales[k], time, wanted, abscissa, left[k]));
       if (terms == 0) continue;
       ++compared;
       const double value = series[i].value[j];

@@ -34,12 +34,17 @@ struct Estimate {
 
 inline constexpr int kMasterDegree = 3;
 
+/// What the polynomials of the master curve are in: t', or ln t' for series whose times, all positive, lie as
+/// far apart as powers do.
+enum class Abscissa { linear, logarithmic };
+
 /// The master curve at rescaled time t': the weighted least-squares polynomial through the degree + 1 points
 /// of each series that lie around t' (half of them on each side where the series goes that far), leaving out
 /// series number `without` (pass series.size() for none) and series that do not enclose t'. Times of series i
 /// are multiplied by scales[i]. nullopt where no series encloses t'. 1 <= degree <= 3.
 std::optional<Estimate> master_curve(std::span<const Series> series, std::span<const double> scales,
-                                     double time, std::size_t without, int degree = kMasterDegree);
+                                     double time, std::size_t without, int degree = kMasterDegree,
+                                     Abscissa abscissa = Abscissa::linear);
 
 struct Quality {
   double reduced_chi2 = 0;    ///< S, mean of (y - Y)^2 / (dy^2 + dY^2); NaN if nothing is compared
@@ -57,6 +62,6 @@ struct Quality {
 /// exponent can move, are not compared but do carry the master curve. S is about 1 for a perfect collapse of
 /// curves with independent errors, and less for curves that share their random streams.
 Quality houdayer_hartmann(std::span<const Series> series, std::span<const double> scales, Window window,
-                          int degree = kMasterDegree);
+                          int degree = kMasterDegree, Abscissa abscissa = Abscissa::linear);
 
 }  // namespace soret::analysis

@@ -99,7 +99,8 @@ void verify(const Problem& p, const std::function<std::vector<float>(std::uint32
   two_layer::SampleStream samples(sample, no_teacher, 0);
   oracle::DeepNetwork net = oracle::in_double(p, initial_parameters(p, 0));
   oracle::DeepNetwork velocity = oracle::deep_zeros(p);
-  std::vector<float> x(static_cast<std::size_t>(p.batch_size) * p.inputs()), y(p.batch_size);
+  std::vector<float> x(static_cast<std::size_t>(p.batch_size) * p.inputs());
+  std::vector<float> y(static_cast<std::size_t>(p.batch_size) * p.outputs);
   for (long step = 0; step < kSteps; ++step) {
     samples.rows(static_cast<std::uint64_t>(step) * p.batch_size, p.batch_size, x.data(), p.inputs(),
                  y.data());
@@ -115,16 +116,13 @@ void verify(const Problem& p, const std::function<std::vector<float>(std::uint32
   const double tolerance = 1.2e-7 * 4 * kSteps;
   if (!(error <= tolerance)) {
     throw RunError(fmt::format(
-        "bench deep_ensemble: {} differs from the oracle by {:.2g} after {} steps (allowed {:.2g})", what,
+        "{} of the deep ensemble differs from the oracle by {:.2g} after {} steps (allowed {:.2g})", what,
         error, kSteps, tolerance));
   }
 }
 
-namespace {
-
-/// Network-steps per second of all threads together.
-double rate(int threads, int trajectories_per_thread, long steps,
-            const std::function<void(std::uint32_t, long)>& run) {
+double network_steps_per_second(int threads, int trajectories_per_thread, long steps,
+                                const std::function<void(std::uint32_t, long)>& run) {
   const double start = omp_get_wtime();
 #pragma omp parallel num_threads(threads)
   for (int t = 0; t < trajectories_per_thread; ++t)
@@ -132,6 +130,8 @@ double rate(int threads, int trajectories_per_thread, long steps,
   return static_cast<double>(threads) * trajectories_per_thread * static_cast<double>(steps) /
          (omp_get_wtime() - start);
 }
+
+namespace {
 
 struct Case {
   int inputs, width, layers, batch_size;
@@ -169,10 +169,10 @@ nlohmann::json measure(const Case& c, int threads) {
   run_driver(0, c.steps / 10);
   for (int repeat = 0; repeat < kRepeats; ++repeat) {
     peaks.push_back(fma_peak_gflops(threads));
-    rates.push_back(rate(threads, 2, c.steps, run_driver));
+    rates.push_back(network_steps_per_second(threads, 2, c.steps, run_driver));
     fractions.push_back(rates.back() * 1e-9 * flops / peaks.back());
     if (!plain) continue;
-    plain_rates.push_back(rate(threads, 1, std::max(1L, c.steps / 8), run_plain));
+    plain_rates.push_back(network_steps_per_second(threads, 1, std::max(1L, c.steps / 8), run_plain));
     speedups.push_back(rates.back() / plain_rates.back());
   }
   nlohmann::json out = {
@@ -209,7 +209,8 @@ nlohmann::json measure_convolutional(int threads) {
   p.loss = deep::Loss::softmax;
   std::vector<double> rates;
   const auto run = [&](std::uint32_t t, long steps) { train_cpu(p, t, steps); };
-  for (int repeat = 0; repeat < kRepeats; ++repeat) rates.push_back(rate(threads, 1, 400, run));
+  for (int repeat = 0; repeat < kRepeats; ++repeat)
+    rates.push_back(network_steps_per_second(threads, 1, 400, run));
   double flops = 0;
   int side = 28;
   int channels = 1;

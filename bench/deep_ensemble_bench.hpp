@@ -20,6 +20,10 @@ nlohmann::json deep_ensemble_cuda();
 void verify(const deep::Problem& problem, const std::function<std::vector<float>(std::uint32_t, long)>& train,
             const char* what);
 
+/// Of all threads together: run(trajectory, steps) for every trajectory, timed once.
+double network_steps_per_second(int threads, int trajectories_per_thread, long steps,
+                                const std::function<void(std::uint32_t, long)>& run);
+
 /// Floating-point operations of a step of a fully connected network: 2 per weight and sample for each of
 /// forward, backward (not into the inputs) and update, all units counted as on.
 double flops_per_step(const deep::Problem& problem);

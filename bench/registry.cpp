@@ -4,6 +4,7 @@
 #include "bench/deep_ensemble_bench.hpp"
 #include "bench/langevin_bench.hpp"
 #include "bench/network_bench.hpp"
+#include "bench/optimal_batch_bench.hpp"
 #include "bench/pipeline_bench.hpp"
 #include "bench/random_walk_bench.hpp"
 #include "bench/sharpness_bench.hpp"
@@ -18,6 +19,8 @@ std::span<const Bench> benches() {
       {"deep_ensemble",
        "ensembles of deep networks on the CPU, against the FMA peak, the cache and a plain loop",
        deep_ensemble},
+      {"optimal_batch", "small dense networks on a fixed set at several batch sizes, against the FMA peak",
+       optimal_batch},
       {"langevin", "Langevin walkers on the CPU, against a plain loop and the rate of normals", langevin},
       {"random_walk", "random walks on the CPU, against the FMA peak and a plain loop", random_walk},
       {"network", "gradients and Hessian-vector products of whole networks, against the FMA peak", network},

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <variant>
 
+#include "analysis/over_key.hpp"
 #include "sims/cli/arguments.hpp"
 #include "sims/cli/output.hpp"
 #include "soret/base/error.hpp"
@@ -21,12 +22,15 @@ constexpr Usage kUsage{
     .about =
         "Finds the exponents a in t' = t * product of (key / reference)^a that bring the curves of a scan\n"
         "onto one another (Houdayer-Hartmann quality), with errors by bootstrap over trajectories. The\n"
-        "exponents depend on the window of t': a ladder of windows is reported too.",
+        "exponents depend on the window of t': a ladder of windows is reported too. With --over KEY the\n"
+        "curves run over a scanned key instead of the step: over batch_size, eta N/|B| predicts -1 for\n"
+        "learning_rate and training_samples.",
     .examples =
         "  soret collapse results/quickstart.h5 --observable activation_rate\n"
         "  soret collapse scan.h5 --observable v_norm --window 10:5000 --json\n"
         "  soret collapse scan.h5 --observable v_norm --rescale learning_rate=2,batch_size=auto\n"
-        "  soret collapse scan.h5 --observable v_norm -o collapsed.h5",
+        "  soret collapse scan.h5 --observable v_norm -o collapsed.h5\n"
+        "  soret collapse scan.h5 --observable accuracy --over batch_size",
     .word = "FILE.h5",
     .fewest = 1,
     .most = 1};
@@ -41,8 +45,9 @@ std::string quality_text(const Quality& quality) {
                      quality.spread_percent());
 }
 
-std::string window_text(const WindowFit& fit) {
-  return fmt::format("t' from {:.6g} to {:.6g}{}", fit.window.begin, fit.window.end,
+std::string window_text(const Curves& curves, const WindowFit& fit) {
+  return fmt::format("{}' from {:.6g} to {:.6g}{}", curves.over.empty() ? "t" : curves.over, fit.window.begin,
+                     fit.window.end,
                      std::isfinite(fit.noise_time)
                          ? fmt::format(" (eta^2 t/|B| up to {:.3g})", fit.noise_time)
                          : std::string());
@@ -55,7 +60,7 @@ void print_notes(const std::vector<std::string>& notes, std::string_view indent)
 void print_result(const Curves& curves, const CollapseResult& result) {
   fmt::print("{}{}{}: {} curves\n", curves.observable, curves.group.empty() ? "" : ", ", curves.group,
              curves.curves.size());
-  fmt::print("  {}\n", window_text(result.best));
+  fmt::print("  {}\n", window_text(curves, result.best));
   for (const auto& exponent : result.best.exponents)
     fmt::print("  exponent of {} / {:.4g}: {}\n", exponent.key, exponent.reference, exponent_text(exponent));
   fmt::print("  {}\n", quality_text(result.best.quality));
@@ -64,9 +69,10 @@ void print_result(const Curves& curves, const CollapseResult& result) {
   fmt::print("\n  other rescalings in this window\n");
   for (const auto& hypothesis : result.hypotheses)
     fmt::print("    {:<12}{}\n", hypothesis.name, quality_text(hypothesis.quality));
+  if (result.noise_scale) fmt::print("    {:<12}{}\n", "1/g", quality_text(*result.noise_scale));
   fmt::print("\n  other windows\n");
   for (const auto& rung : result.ladder) {
-    fmt::print("    {}\n", window_text(rung));
+    fmt::print("    {}\n", window_text(curves, rung));
     for (const auto& exponent : rung.exponents)
       fmt::print("      {}: {}\n", exponent.key, exponent_text(exponent));
     print_notes(rung.notes, "      ");
@@ -100,6 +106,10 @@ void collapse(const Words& words) {
       ("observable", po::value<std::string>()->value_name("NAME"), "what to collapse (soret info lists)")  //
       ("window", po::value<std::string>()->value_name("A:B"),
        "range of t' that counts, either end may be left out; default all that the curves share")  //
+      ("over", po::value<std::string>()->value_name("KEY"),
+       "a scanned key over which the curves run instead of the step")  //
+      ("step", po::value<std::string>()->value_name("N"),
+       "with --over, the record that counts; default the last")  //
       ("rescale", po::value<std::string>()->value_name("KEY=EXP,..."),
        "give exponents, the others are fitted; default auto: all are fitted")  //
       ("reference", po::value<std::string>()->value_name("KEY=VALUE,..."),
@@ -123,7 +133,13 @@ void collapse(const Words& words) {
   request.resamples = natural(kUsage, *arguments, "resamples", request.resamples);
   request.seed = natural(kUsage, *arguments, "seed", request.seed);
 
-  const auto families = extract_curves(store::read(arguments->words[0]), arguments->get("observable"));
+  if (arguments->has("step") && !arguments->has("over")) usage_error(kUsage, "--step needs --over KEY");
+  std::optional<double> step;
+  if (arguments->has("step")) step = static_cast<double>(natural(kUsage, *arguments, "step", 0));
+
+  auto families = extract_curves(store::read(arguments->words[0]), arguments->get("observable"));
+  if (arguments->has("over"))
+    for (auto& family : families) family = over_key(family, arguments->get("over"), step);
   std::vector<CollapseResult> results;
   for (const auto& family : families) results.push_back(analysis::collapse(family, request));
 

@@ -8,6 +8,7 @@
 #include "analysis/comparison.hpp"
 #include "analysis/comparison_figure.hpp"
 #include "analysis/curves.hpp"
+#include "analysis/over_key.hpp"
 #include "analysis/scan_axes.hpp"
 #include "sims/cli/arguments.hpp"
 #include "sims/cli/output.hpp"
@@ -36,6 +37,7 @@ constexpr Usage kUsage{
         "  soret plot results/langevin_escape.h5 --x 1/temperature --log y -o escape.pdf\n"
         "  soret plot results/noise_scale.h5 --observable covariance_trace \\\n"
         "      --x data.training_samples/sgd.batch_size --at learning_rate=0.05 -o covariance.png\n"
+        "  soret plot scan.h5 --observable accuracy --over batch_size -o collapse.png\n"
         "  soret plot a.h5 b.h5 --observable v_norm --x step -o v_norm.pdf",
     .word = "FILE.h5",
     .fewest = 1,
@@ -46,6 +48,7 @@ struct Request {
   ComparisonRequest comparison;         ///< without a quantity
   LogScales scales;
   CollapseOptions collapse;
+  std::string over;  ///< the key over which collapsed curves run; empty for the step
 
   /// Panels of the collapse, which knows nothing of the other options.
   bool allows_collapse() const {
@@ -108,6 +111,12 @@ Request read_request(const Arguments& arguments) {
   request.comparison.steps = parse_steps(arguments.get("step"));
   if (arguments.has("log")) request.scales = parse_scales(arguments.get("log"));
   if (arguments.has("window")) request.collapse.window = parse_window(arguments.get("window"));
+  request.over = arguments.get("over");
+  if (!request.over.empty() && (!request.comparison.x.empty() || !request.comparison.chosen.empty() ||
+                                request.comparison.steps.size() > 1 || arguments.has("log")))
+    usage_error(
+        kUsage,
+        "--over draws raw and collapsed curves; it goes with one --step, --window and --rescale only");
   if (arguments.has("rescale"))
     request.collapse.fixed = parse_assignments(arguments.get("rescale"), "--rescale");
   return request;
@@ -121,7 +130,7 @@ void note(const std::string& quantity, const std::vector<std::string>& notes) {
 
 /// Whether a quantity is drawn as curves over the step in raw and rescaled time.
 bool is_collapse(const NamedFile& file, const std::string& quantity, const Request& request) {
-  if (request.comparison.x == "rescaled") return true;
+  if (request.comparison.x == "rescaled" || !request.over.empty()) return true;
   if (!request.allows_collapse() || (!request.comparison.x.empty() && request.comparison.x != "step"))
     return false;
   if (label_axis(file.data)) return false;  // methods rather than settings
@@ -153,12 +162,17 @@ void draw_collapse(const NamedFile& file, const std::string& quantity, bool labe
   const auto& x = request.comparison.x;
   const Panels panels = x.empty() ? Panels::all : x == "step" ? Panels::step : Panels::rescaled;
   for (auto& curves : extract_curves(file.data, quantity)) {
+    std::optional<double> step;
+    if (!request.comparison.steps.empty()) step = static_cast<double>(request.comparison.steps.front());
+    if (!request.over.empty()) curves = over_key(curves, request.over, step);
     std::string label = label_file ? file.name : "";
     if (!curves.group.empty()) label.append(label.empty() ? "" : ", ").append(curves.group);
     for (const auto& skipped : curves.skipped) note(quantity, {"left out: " + skipped});
     const auto result = try_collapse(curves, request.collapse, panels);
     nlohmann::json one{{"quantity", quantity},
-                       {"over", panels == Panels::rescaled ? "rescaled step" : "step"}};
+                       {"over", !request.over.empty()        ? request.over
+                                : panels == Panels::rescaled ? "rescaled step"
+                                                             : "step"}};
     if (!label.empty()) one["label"] = label;
     one["curves"] = curves.curves.size();
     if (result) one["exponents"] = exponents_json(result->best.exponents);
@@ -244,6 +258,8 @@ void plot(const Words& words) {
        "the records that are drawn over anything but the step; default the last")  //
       ("at", po::value<std::vector<std::string>>()->composing()->value_name("KEY=VALUE,..."),
        "only this value of a scan axis or of a dimension")  //
+      ("over", po::value<std::string>()->value_name("KEY"),
+       "collapse the observable's curves over this scanned key, as soret collapse --over")  //
       ("log", po::value<std::string>()->value_name("x,y|none"),
        "the logarithmic axes; zeros are left out; default by the span of the numbers")             //
       ("window", po::value<std::string>()->value_name("A:B"), "as for soret collapse")             //

@@ -7,6 +7,8 @@
 #include <optional>
 
 #include "sims/deep_ensemble/options.hpp"
+#include "sims/jackknife.hpp"
+#include "sims/option_table.hpp"
 #include "soret/base/cuda_device.hpp"
 #include "soret/base/error.hpp"
 #include "soret/base/machine.hpp"
@@ -66,6 +68,34 @@ void attach(SampleSets& sets, const DataChoice& choice, Problem& p) {
   }
 }
 
+/// A batch drawn without replacement is part of the training set.
+void check_batch(const Problem& p) {
+  if (p.sampling != deep::Sampling::without_replacement || p.batch_size <= p.training->size) return;
+  throw ConfigError(
+      fmt::format("sgd.batch_size = {} is more than the {} training samples that data.sampling = "
+                  "without_replacement draws it from; at most {} are allowed",
+                  p.batch_size, p.training->size, p.training->size));
+}
+
+/// The updates at which a point is recorded. Epoch e ends with the update that is nearest to e N / |B|: with
+/// |B| <= N they ascend as the epochs do.
+std::vector<std::int64_t> record_updates(const Problem& p, const DeepEnsembleRecord& record) {
+  if (!record.counts_epochs) return record.steps;
+  if (p.sampling == deep::Sampling::fresh)
+    throw ConfigError(
+        "sgd.epochs counts passes over a fixed training set, which data.sampling = fresh does not have; "
+        "set sgd.steps, or data.training_samples");
+  if (p.batch_size > p.training->size)
+    throw ConfigError(fmt::format(
+        "sgd.batch_size = {} is more than the {} training samples that an epoch of sgd.epochs has; at most "
+        "{} are allowed",
+        p.batch_size, p.training->size, p.training->size));
+  std::vector<std::int64_t> updates;
+  for (const std::int64_t epoch : record.steps)
+    updates.push_back((2 * epoch * p.training->size + p.batch_size) / (2 * p.batch_size));
+  return updates;
+}
+
 /// How much a CUDA run takes on at a time: enough networks to fill a large device several times over, little
 /// enough work that what is finished reaches the journal within about a minute. Our choice.
 constexpr std::uint32_t kCudaNetworks = 1U << 12;
@@ -91,8 +121,11 @@ class DeepEnsembleExperiment : public Experiment {
       DeepEnsembleOptions options = deep_ensemble_point(plan.at(i));
       check_observables(options.problem);
       attach(sets, options.data, options.problem);
+      check_batch(options.problem);
+      updates_.push_back(record_updates(options.problem, record_));
       problems_.push_back(std::move(options.problem));
     }
+    choose_derived();
     // The architecture is one for the whole scan.
     if (problems_.front().architecture == Architecture::convolutional) {
       if (backend.kind == Backend::Kind::cuda) {
@@ -108,15 +141,36 @@ class DeepEnsembleExperiment : public Experiment {
   const std::vector<Observable>& observables() const override { return observables_; }
   const std::vector<std::int64_t>& record_steps() const override { return record_.steps; }
   const std::vector<Coordinate>& coordinates() const override { return coordinates_; }
+  const std::vector<DerivedQuantity>& derived() const override { return derived_; }
+  std::string step_name() const override { return record_.counts_epochs ? "epoch" : Experiment::step_name(); }
   std::uint32_t preferred_group(std::size_t) const override { return 1; }
   double cost(std::size_t point) const override {
     const Problem& p = problems_[point];
-    return static_cast<double>(record_.steps.back()) * p.batch_size * p.width * p.width;
+    return static_cast<double>(updates_[point].back()) * p.batch_size * p.width * p.width;
+  }
+
+  std::vector<double> derive(std::size_t point, const PointEnsemble& ensemble) const override {
+    std::vector<double> out;
+    if (fixed_sets_) {
+      const Problem& p = problems_[point];
+      out.push_back(static_cast<double>(p.learning_rate) *
+                    (static_cast<double>(p.training->size) / p.batch_size - 1));
+    }
+    if (!trace_ || !square_) return out;
+    std::vector<double> errors;
+    for (std::size_t record = 0; record < record_.steps.size(); ++record) {
+      const Estimate ratio =
+          jackknife(ensemble, [&](const auto& at) { return at(*trace_ + record) / at(*square_ + record); });
+      out.push_back(ratio.value);
+      errors.push_back(ratio.error);
+    }
+    out.insert(out.end(), errors.begin(), errors.end());
+    return out;
   }
 
   UnitResult run(const WorkUnit& unit, const std::atomic<bool>& stop) override {
     try {
-      return result_of(deep::run_cpu(problems_[unit.point], request(unit, stop)));
+      return result_of(unit, deep::run_cpu(problems_[unit.point], request(unit, stop)));
     } catch (const deep::Stopped&) {
       throw Stopped{};
     }
@@ -140,7 +194,7 @@ class DeepEnsembleExperiment : public Experiment {
       }
       try {
         auto results = deep::run_cuda(problems, requests);
-        for (std::size_t i = 0; i < size; ++i) done(units[i], result_of(std::move(results[i])));
+        for (std::size_t i = 0; i < size; ++i) done(units[i], result_of(units[i], std::move(results[i])));
       } catch (const deep::Stopped&) {
         return;
       }
@@ -158,24 +212,70 @@ class DeepEnsembleExperiment : public Experiment {
   deep::Request request(const WorkUnit& unit, const std::atomic<bool>& stop) const {
     return {.first_trajectory = unit.first,
             .trajectories = static_cast<int>(unit.count),
-            .record_steps = record_.steps,
+            .record_steps = updates_[unit.point],
             .observables = record_.observables,
             .stop = &stop};
   }
-  static UnitResult result_of(deep::Records&& records) {
+  /// Divergence is told in the steps of the file.
+  UnitResult result_of(const WorkUnit& unit, deep::Records&& records) const {
+    const auto& updates = updates_[unit.point];
+    for (std::int64_t& step : records.diverged_at)
+      if (step >= 0) step = record_.steps[std::ranges::lower_bound(updates, step) - updates.begin()];
     return {std::move(records.values), std::move(records.diverged_at)};
   }
 
+  /// What the file holds beside the observables.
+  void choose_derived() {
+    const auto& table = deep_ensemble_derived();
+    fixed_sets_ =
+        std::ranges::all_of(problems_, [](const Problem& p) { return p.sampling != deep::Sampling::fresh; });
+    if (fixed_sets_) derived_.push_back(derived_named(table, "noise_scale"));
+    std::size_t offset = 0;
+    for (const auto o : record_.observables) {
+      if (o == deep::Observable::training_gradient_trace) trace_ = offset;
+      if (o == deep::Observable::training_gradient_square) square_ = offset;
+      offset += record_.steps.size() * static_cast<std::size_t>(cells(problems_.front(), o));
+    }
+    if (!trace_ || !square_) return;
+    derived_.push_back(derived_named(table, "critical_batch_size"));
+    derived_.push_back(derived_named(table, "critical_batch_size_stderr"));
+  }
+
   void check_observables(const Problem& problem) const {
-    if (problem.loss == Loss::squared &&
-        std::ranges::count(record_.observables, deep::Observable::accuracy) > 0) {
+    for (const auto o : record_.observables) {
+      const bool is_accuracy = o == deep::Observable::accuracy || o == deep::Observable::training_accuracy;
+      if (problem.loss == Loss::squared && is_accuracy) {
+        throw ConfigError(fmt::format(
+            "record.observables names {}, which network.loss = squared does not have; leave it out",
+            deep::name(o)));
+      }
+      if (!of_training_set(o)) continue;
+      if (problem.sampling == deep::Sampling::fresh) {
+        throw ConfigError(
+            fmt::format("record.observables names {}, which needs a fixed training set; set "
+                        "data.training_samples, or leave it out",
+                        deep::name(o)));
+      }
+      if (problem.architecture == Architecture::convolutional) {
+        throw ConfigError(
+            fmt::format("record.observables names {}, which network.architecture = convolutional does not "
+                        "have; leave it out",
+                        deep::name(o)));
+      }
+    }
+    if (problem.observe_in_float && problem.architecture == Architecture::convolutional) {
       throw ConfigError(
-          "record.observables names accuracy, which network.loss = squared does not have; leave it out");
+          "record.precision = float, but the gradients of network.architecture = convolutional are in float "
+          "always; leave it out");
     }
   }
 
   std::vector<Problem> problems_;
+  std::vector<std::vector<std::int64_t>> updates_;  ///< [point][record]
   DeepEnsembleRecord record_;
+  std::vector<DerivedQuantity> derived_;
+  bool fixed_sets_ = false;                    ///< every point has a training set
+  std::optional<std::size_t> trace_, square_;  ///< first cells of tr Sigma and of the squared gradient
   std::vector<Observable> observables_;
   std::vector<Coordinate> coordinates_;
   int threads_;
@@ -194,7 +294,7 @@ const Simulation& deep_ensemble_simulation() {
       .summary = "ensembles of deep dense or convolutional networks trained by SGD (seed 002 Fig. 2)",
       .options = deep_ensemble_options(),
       .observables = deep_ensemble_observables(),
-      .derived = {},
+      .derived = deep_ensemble_derived(),
       .prepare = prepare,
   };
   return simulation;

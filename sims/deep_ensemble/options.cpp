@@ -57,6 +57,9 @@ std::vector<Option> deep_ensemble_options() {
        .min = 0,
        .max = 0.9999},
       fixed(integer("sgd.steps", "4000", 1, "SGD steps of every trajectory")),
+      fixed(integer("sgd.epochs", "0", 0,
+                    "length in passes over the fixed training set, which the steps of the file then count: "
+                    "epoch e ends at step e N/|B|, rounded; 0: as steps says")),
 
       fixed(integer("ensemble.trajectories", "64", 1, "independent networks per scan point")),
       seed_option("seed of every random stream; trajectory t draws the same numbers at every scan point"),
@@ -65,6 +68,9 @@ std::vector<Option> deep_ensemble_options() {
       blocks_option("32", "trajectories"),
       fixed(integer("record.probe_samples", "128", 2,
                     "held-out samples on which observables are evaluated (our choice)")),
+      fixed(text("record.precision", "double", {"double", "float"},
+                 "of the products behind the observables of dense networks; float: sums are kept in double, "
+                 "twice as fast on thousands of samples")),
   };
   options.insert(options.end(), training.begin(), training.end());
   const auto records = schedule_options("linear", "100", "50");
@@ -89,9 +95,30 @@ std::vector<Observable> deep_ensemble_observables() {
       row(O::loss, "mean loss over the probe set", ""),
       row(O::accuracy, "fraction of the probe set classified right", ""),
       row(O::output_variance, "variance of the output over the probe set, mean over outputs", ""),
+      row(O::training_loss, "mean loss over the training set", ""),
+      row(O::training_accuracy, "fraction of the training set classified right", ""),
+      row(O::training_gradient_trace,
+          "tr Sigma: variance of the loss gradient over the training set, sum over parameters",
+          "seed 003 Eq. 14; McCandlish et al. 2018, Eq. 2.7"),
+      row(O::training_gradient_square, "squared gradient of the mean loss over the training set",
+          "McCandlish et al. 2018, Eq. 2.9"),
   };
   all[static_cast<std::size_t>(O::gradient_variance_layer)].dimensions = {"layer"};
   return all;
+}
+
+const std::vector<DerivedQuantity>& deep_ensemble_derived() {
+  const auto row = [](const char* name, const char* meaning, const char* reference, bool over_steps) {
+    return DerivedQuantity{{.name = name, .long_name = meaning, .reference = reference}, over_steps};
+  };
+  static const std::vector<DerivedQuantity> table = {
+      row("noise_scale", "g = learning_rate (N/|B| - 1), of a fixed training set", "seed 003 Eq. 24", false),
+      row("critical_batch_size",
+          "training_gradient_trace / training_gradient_square: ratio of the ensemble's means",
+          "McCandlish et al. 2018, Eq. 2.9", true),
+      row("critical_batch_size_stderr", "its standard error: jackknife over blocks", "", true),
+  };
+  return table;
 }
 
 DeepEnsembleOptions deep_ensemble_point(const Settings& s) {
@@ -112,6 +139,7 @@ DeepEnsembleOptions deep_ensemble_point(const Settings& s) {
   p.learning_rate = static_cast<float>(s.real("sgd.learning_rate"));
   p.momentum = static_cast<float>(s.real("sgd.momentum"));
   p.seed = static_cast<std::uint64_t>(s.integer("ensemble.seed"));
+  p.observe_in_float = s.text("record.precision") == "float";
 
   two_layer::Problem samples = sample_problem(p);
   o.data = read_data_choice(s, samples);
@@ -150,7 +178,8 @@ DeepEnsembleOptions deep_ensemble_point(const Settings& s) {
 
 DeepEnsembleRecord deep_ensemble_record(const Settings& common) {
   DeepEnsembleRecord record;
-  record.steps = schedule(common, common.integer("sgd.steps"));
+  record.counts_epochs = common.integer("sgd.epochs") > 0;
+  record.steps = schedule(common, common.integer(record.counts_epochs ? "sgd.epochs" : "sgd.steps"));
   record.trajectories = static_cast<std::uint32_t>(common.integer("ensemble.trajectories"));
   record.layers = static_cast<int>(common.integer("network.layers"));
   const auto names = observable_names();

@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "analysis/bootstrap.hpp"
+#include "analysis/over_key.hpp"
 #include "soret/base/error.hpp"
 #include "synthetic.hpp"
 
@@ -80,6 +81,25 @@ TEST(Quality, OnlyPointsInTheWindowAreCompared) {
 
 // The curves' errors are independent and known, so S is a mean of squares of unit normals. Points share
 // neighbours; some 6 of them are correlated, and S has a standard error of about sqrt(2 * 6 / 600) = 0.14.
+// A cubic in ln t is its own master curve on any grid if the polynomials are in ln t, and not if they are in
+// t.
+TEST(Quality, PolynomialsMayBeInTheLogarithm) {
+  const auto cubic = [](double t) { return std::pow(std::log(t) - 2, 3); };
+  std::vector<Series> series(2);
+  for (int i = 0; i < 7; ++i)
+    for (int k = 0; k < 2; ++k) {
+      series[k].time.push_back((1 + k) * std::pow(3 + k, i));
+      series[k].value.push_back(cubic(series[k].time.back()));
+      series[k].variance.push_back(1);
+    }
+  const std::vector<double> scales{1, 1};
+  EXPECT_LT(houdayer_hartmann(series, scales, {}, 3, Abscissa::logarithmic).distance, 1e-10);
+  EXPECT_GT(houdayer_hartmann(series, scales, {}).distance, 0.01);
+  const auto master = master_curve(series, scales, 50, 2, 3, Abscissa::logarithmic);
+  ASSERT_TRUE(master);
+  EXPECT_NEAR(master->value, cubic(50), 1e-10);
+}
+
 TEST(QualityStatistics, IsOneForAPerfectCollapseWithIndependentErrors) {
   const auto result = collapse(scan_of_learning_rates(2), kQuick);
   EXPECT_NEAR(result.best.quality.reduced_chi2, 1, 0.5);
@@ -388,6 +408,43 @@ TEST(Collapse, WindowsAndAssignmentsAreReadFromText) {
   EXPECT_EQ(parse_assignments("learning_rate=auto,batch_size=-1", "--rescale").size(), 1);
   for (const auto* bad : {"learning_rate", "learning_rate=", "=2", "learning_rate=two"})
     EXPECT_THROW(parse_assignments(bad, "--rescale"), ConfigError);
+}
+
+/// Over the batch size: curves of eta N/|B| alone, or of eta (N/|B| - 1); N = 300.
+Curves over_batch(bool exact, double noise) {
+  auto file = synthetic::dataset({.learning_rates = {0.025, 0.05, 0.1},
+                                  .batch_sizes = {4, 6, 8, 11, 16, 23, 32, 45, 64, 91, 128, 181, 256},
+                                  .steps = {0, 10},
+                                  .noise = noise,
+                                  .truth = [exact](double eta, double batch, double) {
+                                    const double u = std::log(eta * (300 / batch - (exact ? 1 : 0)) / 0.7);
+                                    return 0.9 - 0.02 * u * u;
+                                  }});
+  file.attributes["config"] = std::string("[data]\ntraining_samples = 300\n");
+  return over_key(extract_curves(file, "y").front(), "batch_size");
+}
+
+TEST(CollapseStatistics, OverTheBatchSizeItFindsTheExponentOfTheLearningRate) {
+  const auto result = collapse(over_batch(false, 1e-3), kQuick);
+  const auto& exponent = result.best.exponents[0];
+  EXPECT_NEAR(exponent.value, -1, 5 * exponent.standard_error);
+  EXPECT_LT(exponent.standard_error, 0.02);
+  EXPECT_TRUE(result.best.collapses);
+  ASSERT_EQ(result.hypotheses.size(), 2u);
+  EXPECT_EQ(result.hypotheses[1].name, "1/eta");
+  EXPECT_THAT(result.hypotheses[1].exponents, ElementsAre(-1));
+  EXPECT_LT(result.hypotheses[1].quality.reduced_chi2, 2);
+  EXPECT_GT(result.hypotheses[0].quality.reduced_chi2, 100);
+}
+
+// N/|B| - 1 and N/|B| differ where |B| is not small beside N: only the noise scale itself collapses.
+TEST(CollapseStatistics, OverTheBatchSizeTheExactNoiseScaleIsAHypothesis) {
+  const auto result = collapse(over_batch(true, 2e-4), kQuick);
+  ASSERT_TRUE(result.noise_scale);
+  EXPECT_LT(result.noise_scale->reduced_chi2, 2);
+  EXPECT_GT(result.hypotheses[1].quality.reduced_chi2, 20);
+  // Where curves do not run over the batch size there is no such thing.
+  EXPECT_FALSE(collapse(scan_of_learning_rates(2), kQuick).noise_scale);
 }
 
 TEST(Collapse, TheReportSpeaksOfEverything) {

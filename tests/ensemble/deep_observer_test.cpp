@@ -6,17 +6,20 @@
 namespace soret::deep {
 namespace {
 
-std::vector<Observable> all_observables(Loss loss) {
+/// Those of the training set where the problem has one.
+std::vector<Observable> all_observables(const Problem& p) {
   std::vector<Observable> all;
-  for (int o = 0; o < kObservables; ++o) {
-    if (static_cast<Observable>(o) == Observable::accuracy && loss == Loss::squared) continue;
-    all.push_back(static_cast<Observable>(o));
+  for (int k = 0; k < kObservables; ++k) {
+    const auto o = static_cast<Observable>(k);
+    const bool is_accuracy = o == Observable::accuracy || o == Observable::training_accuracy;
+    if ((is_accuracy && p.loss == Loss::squared) || (of_training_set(o) && !p.training)) continue;
+    all.push_back(o);
   }
   return all;
 }
 
 std::vector<double> measure(const Problem& p, const std::vector<float>& parameters) {
-  const auto all = all_observables(p.loss);
+  const auto all = all_observables(p);
   std::size_t size = 0;
   for (const Observable o : all) size += cells(p, o);
   std::vector<double> out(size, std::nan(""));
@@ -24,8 +27,9 @@ std::vector<double> measure(const Problem& p, const std::vector<float>& paramete
   return out;
 }
 
+/// `training` where the problem has a training set.
 void expect_averages(const Problem& p, const std::vector<double>& got, const oracle::DeepAverages& expected,
-                     double norm, double tolerance) {
+                     double norm, double tolerance, const oracle::DeepAverages& training = {}) {
   std::size_t k = 0;
   const auto near = [&](double value, const char* what) {
     EXPECT_NEAR(got[k], value, tolerance * std::max(1e-3, std::abs(value))) << describe(p) << " " << what;
@@ -39,6 +43,13 @@ void expect_averages(const Problem& p, const std::vector<double>& got, const ora
   near(expected.loss, "loss");
   if (p.loss != Loss::squared) near(expected.accuracy, "accuracy");
   near(expected.output_variance, "output_variance");
+  if (p.training) {
+    const double parameters = static_cast<double>(oracle::flat(oracle::deep_zeros(p)).size());
+    near(training.loss, "training_loss");
+    if (p.loss != Loss::squared) near(training.accuracy, "training_accuracy");
+    near(parameters * training.gradient_variance, "training_gradient_trace");
+    near(training.gradient_norm * training.gradient_norm, "training_gradient_square");
+  }
   EXPECT_EQ(k, got.size());
 }
 
@@ -56,13 +67,76 @@ TEST(DeepObserver, MeasuresWhatTheOracleDoes) {
         p.initialisation = Initialisation::he;
         const SampleSet probe = synthetic_set(sample_problem(p), 13, true);
         p.probe = std::make_shared<SampleSet>(probe);
+        const SampleSet training = synthetic_set(sample_problem(p), 29, false);
+        p.training = std::make_shared<SampleSet>(training);
         const auto parameters = initial_parameters(p, 2);
-        const auto expected =
-            oracle::deep_averages(p, oracle::in_double(p, parameters), oracle::in_double(probe));
-        expect_averages(p, measure(p, parameters), expected, norm_of(parameters), 1e-10);
+        const auto net = oracle::in_double(p, parameters);
+        const auto expected = oracle::deep_averages(p, net, oracle::in_double(probe));
+        const auto of_training = oracle::deep_averages(p, net, oracle::in_double(training));
+        expect_averages(p, measure(p, parameters), expected, norm_of(parameters), 1e-10, of_training);
+        // In float: sums of up to 33 products and as many samples, each rounded once.
+        p.observe_in_float = true;
+        expect_averages(p, measure(p, parameters), expected, norm_of(parameters), 2e-5, of_training);
       }
     }
   }
+}
+
+// Sets of more than one chunk, the last of them not full: the averages are those of the parts.
+TEST(DeepObserver, ASetOfSeveralChunksIsItsParts) {
+  constexpr int kParts = 3, kPart = 223;
+  Problem p = deep_problem({5, 7, 3, 3}, Activation::tanh, Loss::softmax);
+  const SampleSet whole = synthetic_set(sample_problem(p), kParts * kPart, false);
+  const auto parameters = initial_parameters(p, 1);
+  const std::vector<Observable> observables{Observable::loss, Observable::accuracy,
+                                            Observable::activation_rate};
+  const auto measured = [&](const SampleSet& set) {
+    p.probe = std::make_shared<SampleSet>(set);
+    std::vector<double> out(observables.size());
+    Observer(p, observables).measure(parameters, out);
+    return out;
+  };
+  std::vector<double> mean(observables.size());
+  for (int part = 0; part < kParts; ++part) {
+    SampleSet set;
+    set.size = kPart;
+    const auto cut = [&](const std::vector<float>& from, int each) {
+      const auto first = from.begin() + static_cast<std::ptrdiff_t>(part) * kPart * each;
+      return std::vector<float>(first, first + static_cast<std::ptrdiff_t>(kPart) * each);
+    };
+    set.inputs = cut(whole.inputs, p.inputs());
+    set.targets = cut(whole.targets, p.outputs);
+    const auto one = measured(set);
+    for (std::size_t k = 0; k < mean.size(); ++k) mean[k] += one[k] / kParts;
+  }
+  const auto all = measured(whole);
+  for (std::size_t k = 0; k < mean.size(); ++k) EXPECT_NEAR(all[k], mean[k], 1e-13) << k;
+}
+
+// One sample twice: tr Sigma = 0, and the squared gradient is that sample's. Two samples: with g = (a + b)/2,
+// tr Sigma = |a - b|^2 / 2, so that tr Sigma / 2 + |g|^2 = (|a|^2 + |b|^2) / 2.
+TEST(DeepObserver, TwoSamplesByHand) {
+  Problem p = deep_problem({6, 4, 3, 3}, Activation::gelu, Loss::softmax);
+  const SampleSet pair = synthetic_set(sample_problem(p), 2, false);
+  const auto parameters = initial_parameters(p, 0);
+  const std::vector<Observable> observables{Observable::training_gradient_trace,
+                                            Observable::training_gradient_square};
+  const auto measured = [&](int first, int second) {
+    SampleSet set = pair;
+    for (const auto& [to, from] : {std::pair{0, first}, std::pair{1, second}}) {
+      std::copy_n(&pair.inputs[static_cast<std::size_t>(from) * 6], 6, &set.inputs[to * std::size_t{6}]);
+      std::copy_n(&pair.targets[static_cast<std::size_t>(from) * 3], 3, &set.targets[to * std::size_t{3}]);
+    }
+    p.training = std::make_shared<SampleSet>(set);
+    std::vector<double> out(2);
+    Observer(p, observables).measure(parameters, out);
+    return out;
+  };
+  const auto a = measured(0, 0), b = measured(1, 1), both = measured(0, 1);
+  EXPECT_NEAR(a[0], 0, 1e-15);
+  EXPECT_NEAR(b[0], 0, 1e-15);
+  EXPECT_GT(both[0], 0.1);
+  EXPECT_NEAR(both[0] / 2 + both[1], (a[1] + b[1]) / 2, 1e-13);
 }
 
 TEST(DeepObserver, MeasuresConvolutionsAsTheOracleDoes) {

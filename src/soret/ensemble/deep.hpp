@@ -48,6 +48,7 @@ struct Problem {
 
   std::shared_ptr<const SampleSet> training;  ///< the fixed set; null when sampling is fresh
   std::shared_ptr<const SampleSet> probe;     ///< held-out set on which observables are evaluated
+  bool observe_in_float = false;  ///< fully connected: observables by products in float, summed in double
 
   int inputs() const { return static_cast<int>(input.size()); }
   /// Inputs and outputs of layer l of a fully connected network.
@@ -79,17 +80,25 @@ enum class Observable {
   loss,                     ///< mean loss over the probe set
   accuracy,                 ///< fraction of the probe set classified right (logistic and softmax)
   output_variance,          ///< variance of f over the probe set, mean over outputs
+  // Of the whole training set, which must be a fixed one; fully connected only.
+  training_loss,             ///< mean loss
+  training_accuracy,         ///< fraction classified right (logistic and softmax)
+  training_gradient_trace,   ///< tr Sigma: the variance over samples of dL/dparameter, sum over parameters
+  training_gradient_square,  ///< ||mean gradient||^2
 };
-inline constexpr int kObservables = 8;
+inline constexpr int kObservables = 12;
 std::string_view name(Observable observable);
 /// Numbers that an observable is: one per layer, or one.
 int cells(const Problem& problem, Observable observable);
+/// Whether it is evaluated on the training set rather than on the probe set.
+bool of_training_set(Observable observable);
 
-/// Evaluates observables of one network on the probe set. Not thread-safe: one per thread.
+/// Evaluates observables of one network. Not thread-safe: one per thread.
 ///
-/// Fully connected: in double. The gradient of one sample by a layer's weights is a delta times an input, so
-/// sums of squares follow without forming it. Convolutional: the float gradient of each sample in turn,
-/// summed in double.
+/// Fully connected: in double, or by products in float whose sums are kept in double, some hundred samples at
+/// a time. The gradient of one sample by a layer's weights is a delta times an input, so sums of squares
+/// follow without forming it. Convolutional: the float gradient of each sample in turn, summed in double.
+/// Variances over samples have N - 1 in the denominator.
 class Observer {
  public:
   Observer(const Problem& problem, std::span<const Observable> observables);
