@@ -4,18 +4,8 @@
 #include <vector>
 
 #include "sims/checkpoint.hpp"
-#include "sims/simulation.hpp"
 
 namespace soret::cli {
-
-Settings checkpoint_settings(const store::Dataset& checkpoint, const std::string& file) {
-  const std::string config = sims::text_attribute(checkpoint, "config");
-  const OptionTable table = [](std::string_view name) -> std::optional<std::vector<Option>> {
-    const auto* simulation = sims::find_simulation(name);
-    return simulation ? std::optional(simulation->options) : std::nullopt;
-  };
-  return parse_config(config, file, {}, table, sims::simulation_names()).common();
-}
 
 void put_parameters(const network::Network<float>& network, const std::string& suffix,
                     std::span<const double> values, store::Dataset& to) {

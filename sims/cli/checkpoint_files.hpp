@@ -4,14 +4,10 @@
 #include <string>
 
 #include "soret/network/network.hpp"
-#include "soret/scan/config.hpp"
 #include "soret/store/checkpoint.hpp"
 
 /// What the commands that read a checkpoint and write its network's numbers share.
 namespace soret::cli {
-
-/// The config that stands in a checkpoint. Throws InputError if there is none.
-Settings checkpoint_settings(const store::Dataset& checkpoint, const std::string& file);
 
 /// Appends a vector over the parameters in parts, each under its parameter's name and a suffix, in its shape,
 /// and those of its dimensions that are not there yet.

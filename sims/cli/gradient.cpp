@@ -3,12 +3,10 @@
 #include <cmath>
 #include <numeric>
 
-#include "sims/checkpoint.hpp"
 #include "sims/cli/arguments.hpp"
 #include "sims/cli/checkpoint_files.hpp"
 #include "sims/cli/output.hpp"
-#include "sims/train/options.hpp"
-#include "sims/training_set.hpp"
+#include "sims/trained_network.hpp"
 #include "soret/base/error.hpp"
 #include "soret/base/text.hpp"
 #include "soret/data/batch.hpp"
@@ -104,13 +102,15 @@ double dot(const std::vector<T>& a, const std::vector<T>& b) {
 }
 
 template <class T>
-void report(const Request& request, const sims::TrainOptions& options, const data::Dataset& set,
-            const network::Network<float>& network, const sims::Weights& weights, bool as_json) {
+void report(const Request& request, const sims::TrainedNetwork& trained, const data::Dataset& set,
+            bool as_json) {
+  const network::Network<float>& network = *trained.network;
   std::vector<std::uint32_t> indices(request.last - request.first);
   std::iota(indices.begin(), indices.end(), static_cast<std::uint32_t>(request.first));
   data::Batch<float> batch;
   data::assemble(set, indices, batch);
-  const Result<T> result = compute<T>(options, network.input(), set.classes, weights, batch, request);
+  const Result<T> result =
+      compute<T>(trained.options, network.input(), set.classes, trained.weights, batch, request);
 
   if (!request.output.empty()) {
     store::Dataset file;
@@ -180,23 +180,19 @@ void gradient(const Words& words) {
   require_choice(kUsage, "--direction", request.direction, {"gradient", "random"});
   read_samples(*arguments, request);
 
-  const store::Dataset checkpoint = store::read_checkpoint(request.checkpoint);
-  Settings settings = checkpoint_settings(checkpoint, request.checkpoint);
-  if (arguments->has("data")) settings.set("data.path", arguments->get("data"));
-  const sims::TrainOptions point = sims::train_point(settings);
-  const sims::TrainingSet sets = sims::make_training_set(point.data);
+  const sims::TrainedNetwork trained =
+      sims::TrainedNetworks()(request.checkpoint, {.path = arguments->get("data")});
+  const sims::TrainingSet& sets = *trained.set;
   const data::Dataset& set = request.part == "train"  ? sets.train
                              : request.part == "test" ? sets.test
                                                       : sets.validation;
   if (request.last > set.size())
     throw ConfigError(fmt::format("--samples {}:{}: the {} set has {} samples", request.first, request.last,
                                   request.part, set.size()));
-  const auto network = sims::make_network<float>(point.model, sets.input(), sets.train.classes);
-  const sims::Weights weights = sims::weights_of(network, checkpoint, request.checkpoint);
   if (request.precision == "double")
-    report<double>(request, point, set, network, weights, arguments->flag("json"));
+    report<double>(request, trained, set, arguments->flag("json"));
   else
-    report<float>(request, point, set, network, weights, arguments->flag("json"));
+    report<float>(request, trained, set, arguments->flag("json"));
 }
 
 }  // namespace soret::cli

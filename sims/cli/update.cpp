@@ -7,6 +7,7 @@
 #include "sims/cli/checkpoint_files.hpp"
 #include "sims/cli/output.hpp"
 #include "sims/train/run.hpp"
+#include "sims/trained_network.hpp"
 #include "soret/base/error.hpp"
 #include "soret/base/text.hpp"
 #include "soret/network/dropout.hpp"
@@ -265,7 +266,7 @@ void update(const Words& words) {
   require_choice(kUsage, "--precision", precision, {"single", "double"});
 
   const store::Dataset checkpoint = store::read_checkpoint(file);
-  Settings settings = checkpoint_settings(checkpoint, file);
+  Settings settings = sims::checkpoint_settings(checkpoint, file);
   if (arguments->has("data")) settings.set("data.path", arguments->get("data"));
   const sims::TrainProblem problem = sims::TrainProblems()(settings, sims::train_record(settings));
   training::Recipe recipe = problem.options.recipe;
