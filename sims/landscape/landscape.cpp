@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 
+#include "sims/landscape/known_cells.hpp"
 #include "sims/landscape/section.hpp"
 #include "soret/base/error.hpp"
 #include "soret/base/machine.hpp"
@@ -68,7 +69,15 @@ class LandscapeExperiment : public Experiment {
       eigenvectors_ = eigenvectors_ || cell.kind == Kind::eigenvectors;
     }
     const auto all = landscape_observables();
-    for (const O o : record_.observables) observables_.push_back(all[static_cast<std::size_t>(o)]);
+    for (const O o : record_.observables) {
+      observables_.push_back(all[static_cast<std::size_t>(o)]);
+      observables_.back().drawn_over = !record_.over_beta   ? "alpha"
+                                       : record_.over_alpha ? "alpha beta"
+                                                            : "beta";
+    }
+    known_.resize(cells_.size());
+    if (const auto& file = plan.common().text("landscape.take_from"); !file.empty())
+      known_ = known_cells(file, plan, observables_);
     for (const DerivedQuantity& quantity : landscape_derived())
       if (quantity.what.name != "eigenvalue" || eigenvectors_) derived_.push_back(quantity);
     coordinates_ = {{.name = "direction",
@@ -90,6 +99,7 @@ class LandscapeExperiment : public Experiment {
   std::string step_name() const override { return "no steps are taken"; }
   std::uint32_t preferred_group(std::size_t /*point*/) const override { return 1; }
   double cost(std::size_t point) const override {
+    if (known_[point]) return 1;
     const Section& section = *cells_[point].section;
     const int passes = section.options().batch_norm == BatchNorm::reestimate ? 2 : 1;
     return static_cast<double>(section.network().parameter_count()) *
@@ -99,7 +109,8 @@ class LandscapeExperiment : public Experiment {
   void run_all(std::span<const WorkUnit> units, const std::atomic<bool>& stop,
                const std::function<void(const WorkUnit&, UnitResult&&)>& done) override {
     try {  // before the cells, for each of which there is one thread
-      for (const WorkUnit& unit : units) cells_[unit.point].section->find_directions(stop);
+      for (const WorkUnit& unit : units)
+        if (!known_[unit.point]) cells_[unit.point].section->find_directions(stop);
     } catch (const Stopped&) {
       return;
     }
@@ -108,9 +119,15 @@ class LandscapeExperiment : public Experiment {
 
   UnitResult run(const WorkUnit& unit, const std::atomic<bool>& stop) override {
     const Cell& cell = cells_[unit.point];
-    cell.section->find_directions(stop);
     UnitResult result{std::vector<double>(record_.observables.size() * unit.count),
                       std::vector<std::int64_t>(unit.count, -1)};
+    if (const auto& known = known_[unit.point]) {
+      for (std::size_t k = 0; k < record_.observables.size(); ++k)
+        for (std::uint32_t t = 0; t < unit.count; ++t)
+          result.values[k * unit.count + t] = (*known)[k * record_.trajectories + unit.first + t];
+      return result;
+    }
+    cell.section->find_directions(stop);
     for (std::uint32_t t = 0; t < unit.count; ++t) {
       const std::vector<double> row = measure(cell, unit.first + t, stop);
       for (std::size_t k = 0; k < row.size(); ++k) result.values[k * unit.count + t] = row[k];
@@ -184,6 +201,7 @@ class LandscapeExperiment : public Experiment {
   LandscapeRecord record_;
   int threads_;
   std::vector<Cell> cells_;
+  std::vector<std::optional<std::vector<double>>> known_;  ///< [cell], from an earlier file
   std::vector<Observable> observables_;
   std::vector<Coordinate> coordinates_;
   std::vector<DerivedQuantity> derived_;

@@ -60,6 +60,10 @@ std::vector<Option> landscape_options() {
       fixed(positive(real("landscape.eigenvalue_tolerance", "1e-3", 0, "relative (our choice)"))),
       fixed(integer("landscape.most_products", "1000", 1,
                     "about how many Hessian-vector products the eigenvectors may take (our choice)")),
+      fixed(
+          text("landscape.take_from", "", {},
+               "a result of the same landscape over other alpha and beta, finished or not: cells that stand "
+               "in it are taken over and not computed again")),
 
       fixed(text("data.path", "", {},
                  "folder of the datasets; empty: where the training run found them, which may be the "
@@ -82,12 +86,15 @@ std::vector<Observable> landscape_observables() {
   const auto row = [](const char* name, const char* meaning, const char* reference = "") {
     return Observable{.name = name, .long_name = meaning, .reference = reference, .recorded_over = ""};
   };
-  return {row("train_loss", "loss on the training samples", "seed 003 Fig. 5"),
-          row("train_accuracy", "accuracy on the training samples", "seed 003 Fig. 5"),
-          row("test_loss", "loss on the test samples", "seed 003 Fig. 5"),
-          row("test_accuracy", "accuracy on the test samples", "seed 003 Fig. 5"),
-          row("parameter_norm", "norm of the parameters"),
-          row("distance", "distance of the parameters from x_s")};
+  std::vector<Observable> all = {row("train_loss", "loss on the training samples", "seed 003 Fig. 5"),
+                                 row("train_accuracy", "accuracy on the training samples", "seed 003 Fig. 5"),
+                                 row("test_loss", "loss on the test samples", "seed 003 Fig. 5"),
+                                 row("test_accuracy", "accuracy on the test samples", "seed 003 Fig. 5"),
+                                 row("parameter_norm", "norm of the parameters"),
+                                 row("distance", "distance of the parameters from x_s")};
+  all[1].drawn_beside = "train_loss";
+  all[3].drawn_beside = "test_loss";
+  return all;
 }
 
 std::vector<DerivedQuantity> landscape_derived() {
