@@ -62,7 +62,7 @@ class SurfaceFigure {
       fmt::format_to(
           out,
           "set palette defined (0 \"#440154\", 0.25 \"#3b528b\", 0.5 \"#21918c\", 0.75 "
-          "\"#5ec962\", 1 \"#fde725\")\nunset colorbox\nset ticslevel 0.05\nset view 58,32\nset "
+          "\"#5ec962\", 1 \"#fde725\")\nunset colorbox\nset ticslevel 0.05\nset view 58,32,1.1\nset "
           "pm3d depthorder border linecolor rgb \"#40404040\" linewidth 0.3\nset border 31 "
           "linewidth 0.6\nsplot {0}m using 1:2:3 with pm3d notitle\nunset logscale\nset border 31 linewidth "
           "0.8\nset xtics norotate offset 0,0\nset ytics norotate offset 0,0\nunset xlabel\nunset "
