@@ -29,7 +29,7 @@ std::string words(const std::string& name) {
 /// "loss" of train_loss and test_loss; the names one after the other where they end in different words.
 std::string shared_name(std::span<const Comparison> comparisons) {
   const auto last_word = [](const std::string& name) { return name.substr(name.rfind('_') + 1); };
-  const std::string shared = last_word(comparisons[0].quantity);
+  std::string shared = last_word(comparisons[0].quantity);
   if (std::ranges::all_of(comparisons, [&](const Comparison& c) { return last_word(c.quantity) == shared; }))
     return shared;
   std::vector<std::string> names;
