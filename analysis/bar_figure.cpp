@@ -130,7 +130,7 @@ class BarFigure {
     auto to = std::back_inserter(script);
     script += panel_place(canvas, left, panel_top, kPanelWidth, kBarPanelHeight);
     const Range y = y_range(bars);
-    script += axis_commands('y', y, log_y_);
+    script += axis_commands("y", y, log_y_);
     std::vector<std::string> ticks;
     for (std::size_t i = 0; i < comparison_.x.categories.size(); ++i)
       ticks.push_back(fmt::format("\"{}\" {}", plain(comparison_.x.categories[i]), i));

@@ -210,7 +210,7 @@ void write_panel(std::string& script, const FigureRow& row, const Panel& panel, 
   const Range time = time_range(curves, panel, log_axis);
   auto out = std::back_inserter(script);
   fmt::format_to(out, "set title \"{}\"\nset xlabel \"{}\"\n", panel.title, panel.x_label);
-  out = fmt::format_to(out, "{}", axis_commands('x', time, log_axis));
+  out = fmt::format_to(out, "{}", axis_commands("x", time, log_axis));
   fmt::format_to(out, "set key {}\n", with_legend ? "on" : "off");
 
   std::vector<std::string> bands, lines;
@@ -247,7 +247,7 @@ Part collapse_part(const FigureRow& row, Panels wanted) {
     for (std::size_t p = 0; p < panels.size(); ++p) {
       const double left = kLeft + static_cast<double>(p) * (kPanelWidth + kGap);
       script += panel_place(canvas, left, top, kPanelWidth, kPanelHeight);
-      script += axis_commands('y', values, false, p > 0);
+      script += axis_commands("y", values, false, p > 0);
       if (p == 0)
         script += y_label_commands(
             canvas, left, top + kPanelHeight / 2,

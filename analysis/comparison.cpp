@@ -38,6 +38,7 @@ class Comparer {
 
   /// An empty name if the quantity is a single number.
   std::string default_x() const {
+    if (const auto axes = axes_of_file(); !axes.empty()) return axes[0];
     std::vector<const Dimension*> numeric, words;
     const Dimension* step = nullptr;
     for (const auto& dimension : quantity_.dimensions) {
@@ -72,13 +73,17 @@ class Comparer {
                       .y = {},
                       .panels = {},
                       .notes = quantity_.notes};
+    const auto axes = request_.x.empty() ? axes_of_file() : std::vector<std::string>();
+    const std::string y = axes.size() == 2 && request_.y.empty() ? axes[1] : request_.y;
     std::string x = request_.x.empty() ? default_x() : request_.x;
     if (const Dimension* step = quantity_.step(); step && x == "step") x = step->name();
     if (x.empty()) throw InputError(single_number_text());
     if (!request_.steps.empty() && is_step(x))
       throw ConfigError("--step chooses records of figures over something else; this one is over the step");
     const auto along = std::ranges::find(quantity_.dimensions, x, &Dimension::name);
-    if (runs_with(x))
+    if (!y.empty())
+      over_plane(x, y, result);
+    else if (runs_with(x))
       over_dimension(static_cast<std::size_t>(quantity_.step() - quantity_.dimensions.data()), result);
     else if (along != quantity_.dimensions.end())
       over_dimension(static_cast<std::size_t>(along - quantity_.dimensions.begin()), result);
@@ -94,6 +99,17 @@ class Comparer {
     const std::vector<std::size_t> first(quantity_.dimensions.size(), 0);
     return fmt::format("'{}' is the single number {}: nothing to draw it over", quantity_.name(),
                        shortest(quantity_.value(quantity_.points[0], first)));
+  }
+
+  /// Scan axes that the file wants the quantity drawn over; empty unless all of them vary.
+  std::vector<std::string> axes_of_file() const {
+    auto names = split_words(text_attribute(quantity_.variable(), "drawn_over", ""));
+    const bool all = std::ranges::all_of(names, [&](const std::string& name) {
+      const ScanAxis* axis = quantity_.axis_named(name);
+      return axis && !axis->is_text() && axis->varies(quantity_.points);
+    });
+    if (!all || names.size() > 2) names.clear();
+    return names;
   }
 
   /// Whether x is another quantity that is recorded at the same steps and at nothing else: then the curves
@@ -217,6 +233,85 @@ class Comparer {
     return axis;
   }
 
+  // ---- Over two scan axes ----
+
+  const ScanAxis& numeric_axis(const char* option, const std::string& name) const {
+    const ScanAxis* axis = quantity_.axis_named(name);
+    if (!axis || axis->is_text() || !axis->varies(quantity_.points))
+      throw ConfigError(fmt::format("{} {}: a map lies over two numeric scan axes; those that vary are {}",
+                                    option, name, varying_text()));
+    return *axis;
+  }
+
+  FigureAxis values_of(const ScanAxis& axis) const {
+    std::set<double> values;
+    for (const auto p : quantity_.points) values.insert(axis.values[p]);
+    return {.name = axis.name, .unit = axis.unit, .values = {values.begin(), values.end()}};
+  }
+
+  /// A map for each setting of all other axes.
+  void over_plane(const std::string& x, const std::string& y, Comparison& result) {
+    last_step_unless_chosen();
+    const ScanAxis& across = numeric_axis("--x", x);
+    const ScanAxis& up = numeric_axis("--y", y);
+    if (&across == &up)
+      throw ConfigError(fmt::format("--x {} --y {}: a map lies over two different axes", x, y));
+    result.kind = ComparisonKind::map;
+    result.over_scan = true;
+    result.x = values_of(across);
+    result.y = values_of(up);
+    const auto place = [](const FigureAxis& axis, double value) {
+      return static_cast<std::size_t>(std::ranges::lower_bound(axis.values, value) - axis.values.begin());
+    };
+    const auto series = series_dimensions({});
+    for (const std::size_t point : quantity_.points) {
+      const Label settings =
+          point_label(point, [&](const ScanAxis& axis) { return &axis != &across && &axis != &up; });
+      const std::size_t cell =
+          place(result.y, up.values[point]) * result.x.values.size() + place(result.x, across.values[point]);
+      for (const auto& index : combinations(series)) {
+        Label label = settings;
+        append(label, dimension_label(series, index));
+        ComparisonPanel& panel = panel_named(with_single_step(label), result);
+        if (panel.series.empty()) {
+          const std::size_t cells = result.x.values.size() * result.y.values.size();
+          const std::vector<double> nothing(cells, std::numeric_limits<double>::quiet_NaN());
+          panel.series.push_back({{}, {}, nothing, nothing, {}});
+          for (const Mark& mark : marks_at(point, across.name, up.name)) panel.marks.push_back(mark);
+        }
+        panel.series[0].mean[cell] = quantity_.value(point, index);
+        panel.series[0].error[cell] = quantity_.error(point, index);
+      }
+    }
+  }
+
+  /// Named places: a dimension D of words for which the file holds D_x (and D_y) over the scan and D alone.
+  std::vector<Mark> marks_at(std::size_t point, const std::string& x, const std::string& y) const {
+    std::vector<Mark> marks;
+    for (const auto& names : quantity_.file().variables) {
+      if (!std::holds_alternative<std::vector<std::string>>(names.data) ||
+          names.dimensions != std::vector<std::string>{names.name})
+        continue;
+      const auto& words = std::get<std::vector<std::string>>(names.data);
+      const auto places = [&](const std::string& axis) -> const std::vector<double>* {
+        const Variable* variable = quantity_.file().find(names.name + "_" + axis);
+        if (!variable || !has_scan_dimensions(quantity_.file(), *variable) ||
+            further_dimensions(quantity_.file(), *variable) != std::vector<std::string>{names.name})
+          return nullptr;
+        return &variable->reals();
+      };
+      const auto* xs = places(x);
+      const auto* ys = y.empty() ? nullptr : places(y);
+      if (!xs || (!y.empty() && !ys)) continue;
+      for (std::size_t k = 0; k < words.size(); ++k) {
+        const std::size_t at = point * words.size() + k;
+        const Mark mark{words[k], (*xs)[at], ys ? (*ys)[at] : 0};
+        if (std::isfinite(mark.x) && std::isfinite(mark.y)) marks.push_back(mark);
+      }
+    }
+    return marks;
+  }
+
   // ---- Over the scan ----
 
   void over_scan(const std::string& x, Comparison& result) {
@@ -273,7 +368,10 @@ class Comparer {
     }
     for (auto& row : rows) {
       std::ranges::stable_sort(row.places, {}, &Place::x);
-      panel_named(row.panel, result).series.push_back(fill(row.label, row.places));
+      ComparisonPanel& panel = panel_named(row.panel, result);
+      if (panel.marks.empty() && !row.places.empty())
+        panel.marks = marks_at(row.places[0].point, result.x.name, "");
+      panel.series.push_back(fill(row.label, row.places));
     }
   }
 

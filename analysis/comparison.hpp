@@ -43,9 +43,16 @@ struct MeasuredSeries {
   std::vector<Law> laws;
 };
 
+/// A named place on the axis, or in the plane, of a panel.
+struct Mark {
+  std::string name;
+  double x = 0, y = 0;
+};
+
 struct ComparisonPanel {
   Label label;
   std::vector<MeasuredSeries> series;
+  std::vector<Mark> marks{};
 };
 
 enum class ComparisonKind { lines, bars, map };
@@ -54,7 +61,8 @@ struct Comparison {
   ComparisonKind kind = ComparisonKind::lines;
   std::string quantity, unit, long_name, reference;
   FigureAxis x;
-  FigureAxis y;  ///< of a map
+  FigureAxis y;            ///< of a map
+  bool over_scan = false;  ///< a map over two scan axes, rather than dimensions of the quantity
   std::vector<ComparisonPanel> panels;
   std::vector<std::string> notes;  ///< what is left out, and why
 };
@@ -63,6 +71,7 @@ struct ComparisonRequest {
   std::string quantity;
   /// A dimension, an axis, a key_formula(), or a quantity over the same steps alone; empty: default_x().
   std::string x;
+  std::string y{};                            ///< a second scan axis: the two make a map
   std::vector<std::int64_t> steps;            ///< records to show; empty: the last
   std::map<std::string, std::string> chosen;  ///< one value of a scan axis or further dimension
 };
@@ -71,7 +80,12 @@ struct ComparisonRequest {
 /// else all observables over the step, or all that there are. Matrices only if they come first.
 std::vector<std::string> first_quantities(const store::Dataset& file);
 
-/// What a quantity is drawn over if nobody says: its further dimension; else the step if its laws, or the
+/// Pairs (train_loss, train_accuracy) that a file says share their panels, on an axis at either side: the
+/// second one has the attribute `drawn_beside`.
+std::vector<std::pair<std::string, std::string>> companions(const store::Dataset& file);
+
+/// What a quantity is drawn over if nobody says: the first of the scan axes that the file names
+/// (`drawn_over`); else its further dimension; else the step if its laws, or the
 /// absence of any other axis, ask for it; else the numeric scan axis with the most values, else an axis of
 /// words. Throws InputError as compare() for an unknown quantity.
 std::string default_x(const store::Dataset& file, const std::string& quantity);

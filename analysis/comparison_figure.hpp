@@ -19,7 +19,21 @@ struct LogScales {
 /// (zeros are left out), or if it is of words or of a map.
 Part comparison_part(const Comparison& comparison, const LogScales& scales);
 
+/// Maps drawn as surfaces above their plane. Throws ConfigError for comparisons that are no maps.
+Part surface_part(const Comparison& comparison, const LogScales& scales);
+
+/// Quantities along one axis, `left` with the axis at the left and `right` with the one at the right of the
+/// same panels: a colour for each side, a dash for each quantity. Panels are those of all settings. Throws
+/// ConfigError for what is not drawn as lines, and as comparison_part() for the left axis.
+Part twin_part(std::span<const Comparison> left, std::span<const Comparison> right, const LogScales& scales);
+
 // ---- What the kinds of comparisons share ----
+
+/// Whether the y axis of a figure of lines is logarithmic: as asked for, else by the span of its numbers.
+bool is_log_y(const Comparison& comparison, const LogScales& scales);
+
+/// The values of a map as a block of gnuplot's: x, y, value, a blank line after each row.
+std::string grid_block(const std::string& id, const Comparison& comparison, std::span<const double> values);
 
 Part line_part(const Comparison& comparison, const LogScales& scales);
 Part bar_part(const Comparison& comparison, const LogScales& scales);

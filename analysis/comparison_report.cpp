@@ -59,6 +59,17 @@ std::vector<std::string> first_quantities(const Dataset& file) {
   return first;
 }
 
+std::vector<std::pair<std::string, std::string>> companions(const Dataset& file) {
+  std::vector<std::pair<std::string, std::string>> pairs;
+  for (const auto& variable : file.variables) {
+    const std::string beside = text_attribute(variable, "drawn_beside", "");
+    if (!beside.empty() && !variable.name.ends_with("_block") && !variable.name.ends_with("_stderr") &&
+        file.find(beside))
+      pairs.emplace_back(beside, variable.name);
+  }
+  return pairs;
+}
+
 bool overlayable(const Comparison& a, const Comparison& b) {
   return a.kind == b.kind && a.kind != ComparisonKind::map && a.quantity == b.quantity && a.unit == b.unit &&
          a.x.name == b.x.name && a.x.categories == b.x.categories;

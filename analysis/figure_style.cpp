@@ -38,7 +38,8 @@ std::string plain(std::string_view text) {
 
 std::string symbol(const std::string& key) {
   static const std::vector<std::pair<std::string_view, std::string_view>> kSymbols = {
-      {"learning_rate", "\u03b7"}, {"batch_size", "|B|"}, {"training_samples", "N"}, {"temperature", "T"}};
+      {"learning_rate", "\u03b7"}, {"batch_size", "|B|"}, {"training_samples", "N"},
+      {"temperature", "T"},        {"alpha", "\u03b1"},   {"beta", "\u03b2"}};
   std::string text;
   const auto is_name = [](char c) {
     return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.';
@@ -69,9 +70,21 @@ std::string typeset(const std::string& number) {
   return number.starts_with('-') ? "\u2212" + number.substr(1) : number;
 }
 
+namespace {
+
+/// A file by its name alone.
+std::string without_folder(const std::string& value) {
+  if (value.find('/') == std::string::npos || !value.ends_with(".h5")) return value;
+  const auto slash = value.rfind('/');
+  return value.substr(slash + 1, value.size() - slash - 1 - 3);
+}
+
+}  // namespace
+
 std::string typeset(const Label& label) {
   std::vector<std::string> parts;
-  for (const auto& [name, value] : label) {
+  for (const auto& [name, whole] : label) {
+    const std::string value = without_folder(whole);
     if (name == "file" || name == "label")
       parts.push_back(plain(value));
     else if (is_step(name))
@@ -189,7 +202,7 @@ std::string log_ticks(const Range& range, bool blank) {
 
 }  // namespace
 
-std::string axis_commands(char axis, const Range& range, bool log_axis, bool blank) {
+std::string axis_commands(std::string_view axis, const Range& range, bool log_axis, bool blank) {
   return fmt::format("set {0}range [{1:.9g}:{2:.9g}]\n{3} logscale {0}\nset {0}tics {4}\n", axis, range.low,
                      range.high, log_axis ? "set" : "unset",
                      log_axis ? log_ticks(range, blank) : linear_ticks(range, blank));

@@ -250,8 +250,8 @@ class LineFigure {
     auto out = std::back_inserter(script);
     script += panel_place(canvas, left, panel_top, kPanelWidth, kMainHeight);
     const Range x = x_range(panel), y = y_range(panel);
-    script += axis_commands('x', x, log_x_, residuals_);
-    script += axis_commands('y', y, log_y_);
+    script += axis_commands("x", x, log_x_, residuals_);
+    script += axis_commands("y", y, log_y_);
     const double legend = beside_ ? 0 : kLegendPitch * static_cast<double>(legend_entries(panel));
     script += title_commands(canvas, left, panel_top - legend, panel_title(panel));
     script += y_label_commands(
@@ -352,7 +352,7 @@ class LineFigure {
     auto out = std::back_inserter(script);
     script += panel_place(canvas, left, residual_top, kPanelWidth, kResidualHeight);
     const Range x = x_range(panel);
-    script += axis_commands('x', x, log_x_);
+    script += axis_commands("x", x, log_x_);
     // Linear within a few standard errors, logarithmic beyond: asinh shows 1 and 1000 at once.
     double most = kBand + 1;
     const auto best = best_law(panel);
@@ -412,6 +412,10 @@ class LineFigure {
 };
 
 }  // namespace
+
+bool is_log_y(const Comparison& comparison, const LogScales& scales) {
+  return log_axis(comparison, false, scales.y, comparison.x.values.empty());
+}
 
 Part line_part(const Comparison& comparison, const LogScales& scales) {
   const LineFigure figure(comparison, scales);

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "sims/deep_ensemble/deep_ensemble.hpp"
+#include "sims/landscape/landscape.hpp"
 #include "sims/langevin/langevin.hpp"
 #include "sims/noise_scale/noise_scale.hpp"
 #include "sims/random_walk/random_walk.hpp"
@@ -13,8 +14,8 @@ namespace soret::sims {
 
 std::span<const Simulation> simulations() {
   static const std::vector<Simulation> all{
-      two_layer_simulation(), random_walk_simulation(),   langevin_simulation(), noise_scale_simulation(),
-      train_simulation(),     deep_ensemble_simulation(), sharpness_simulation()};
+      two_layer_simulation(), random_walk_simulation(),   langevin_simulation(),  noise_scale_simulation(),
+      train_simulation(),     deep_ensemble_simulation(), sharpness_simulation(), landscape_simulation()};
   return all;
 }
 

@@ -27,7 +27,8 @@ constexpr Usage kUsage{
         "Draws what was measured beside what is predicted: points with error bars, a line per law with its\n"
         "chi-square per degree of freedom, residuals in standard errors below. A quantity is drawn over its\n"
         "own further dimension (position, basin: a panel per scan point), or over the step, or over a scan\n"
-        "axis; two dimensions make a map. Curves over the step that no law predicts are drawn against the\n"
+        "axis; two dimensions, or two scan axes (--x, --y), make a map. Curves over the step that no law "
+        "predicts are drawn against the\n"
         "step, against time rescaled by the learning rate, and against time rescaled by the best exponents\n"
         "(see soret collapse), which stand in the title with their 95% intervals. Several files are drawn\n"
         "over one another where they share quantity and axis.",
@@ -38,21 +39,26 @@ constexpr Usage kUsage{
         "  soret plot results/noise_scale.h5 --observable covariance_trace \\\n"
         "      --x data.training_samples/sgd.batch_size --at learning_rate=0.05 -o covariance.png\n"
         "  soret plot scan.h5 --observable accuracy --over batch_size -o collapse.png\n"
-        "  soret plot a.h5 b.h5 --observable v_norm --x step -o v_norm.pdf",
+        "  soret plot a.h5 b.h5 --observable v_norm --x step -o v_norm.pdf\n"
+        "  soret plot line.h5 --observable train_loss --right train_accuracy -o line.png\n"
+        "  soret plot plane.h5 --observable test_loss --surface -o plane.png",
     .word = "FILE.h5",
     .fewest = 1,
     .most = 1000};
 
 struct Request {
   std::vector<std::string> quantities;  ///< empty: first_quantities()
-  ComparisonRequest comparison;         ///< without a quantity
+  std::vector<std::string> right;       ///< drawn in the panels of the others, with an axis at the right
+  bool surface = false;
+  ComparisonRequest comparison;  ///< without a quantity
   LogScales scales;
   CollapseOptions collapse;
   std::string over;  ///< the key over which collapsed curves run; empty for the step
 
   /// Panels of the collapse, which knows nothing of the other options.
   bool allows_collapse() const {
-    return comparison.chosen.empty() && comparison.steps.empty() && !scales.x && !scales.y;
+    return comparison.chosen.empty() && comparison.steps.empty() && comparison.y.empty() && !scales.x &&
+           !scales.y;
   }
 };
 
@@ -106,7 +112,15 @@ LogScales parse_scales(const std::string& text) {
 Request read_request(const Arguments& arguments) {
   Request request;
   request.quantities = arguments.get<std::vector<std::string>>("observable");
+  request.right = arguments.get<std::vector<std::string>>("right");
+  request.surface = arguments.flag("surface");
+  if (!request.right.empty() && request.quantities.empty())
+    usage_error(kUsage, "--right draws beside others: name these with --observable");
+  if (!request.right.empty() && request.surface) usage_error(kUsage, "--right draws lines, --surface a map");
   request.comparison.x = arguments.get("x");
+  request.comparison.y = arguments.get("y");
+  if (!request.comparison.y.empty() && request.comparison.x.empty())
+    usage_error(kUsage, "--y is the second axis of a map: name the first with --x");
   request.comparison.chosen = parse_choices(arguments.get<std::vector<std::string>>("at"));
   request.comparison.steps = parse_steps(arguments.get("step"));
   if (arguments.has("log")) request.scales = parse_scales(arguments.get("log"));
@@ -204,9 +218,48 @@ void draw_comparisons(std::span<const NamedFile> files, const std::string& quant
   for (std::size_t group = 0; group < together.size(); ++group) {
     const Comparison shown = files.size() == 1 ? together[group][0] : overlay(together[group], names[group]);
     note(quantity, shown.notes);
-    drawing.parts.push_back(comparison_part(shown, request.scales));
+    drawing.parts.push_back(request.surface ? surface_part(shown, request.scales)
+                                            : comparison_part(shown, request.scales));
     drawing.report.push_back(comparison_json(shown));
   }
+}
+
+// ---- Two axes ----
+
+/// What of a file is drawn left and right in the same panels: what is asked for, else what the file says, and
+/// that only as lines.
+struct Twins {
+  std::vector<std::string> left, right;
+};
+Twins twins_of(const NamedFile& file, const Request& request) {
+  if (!request.right.empty()) return {request.quantities, request.right};
+  Twins twins;
+  if (!request.quantities.empty() || request.surface || !request.comparison.y.empty()) return twins;
+  for (auto& [left, right] : companions(file.data)) {
+    ComparisonRequest wanted = request.comparison;
+    wanted.quantity = left;
+    if (compare(file.data, wanted).kind != ComparisonKind::lines) return {};
+    twins.left.push_back(left);
+    twins.right.push_back(right);
+  }
+  return twins;
+}
+
+void draw_twins(const NamedFile& file, const Twins& twins, const Request& request, Drawing& drawing) {
+  const auto compared = [&](const std::vector<std::string>& quantities) {
+    std::vector<Comparison> all;
+    for (const auto& quantity : quantities) {
+      ComparisonRequest wanted = request.comparison;
+      wanted.quantity = quantity;
+      all.push_back(compare(file.data, wanted));
+      note(quantity, all.back().notes);
+      drawing.report.push_back(comparison_json(all.back()));
+    }
+    return all;
+  };
+  const auto left = compared(twins.left);
+  const auto right = compared(twins.right);
+  drawing.parts.push_back(twin_part(left, right, request.scales));
 }
 
 // ---- All ----
@@ -254,6 +307,11 @@ void plot(const Words& words) {
        "draw over this: step, rescaled (see soret collapse), a dimension of the quantity, a scan axis, or a "
        "formula of axes, numbers of the config and quantities, as 1/temperature, or another quantity that is "
        "recorded at the same steps, as wall_seconds")  //
+      ("y", po::value<std::string>()->value_name("AXIS"),
+       "a second numeric scan axis: with --x it makes a map")  //
+      ("right", po::value<std::vector<std::string>>()->composing()->value_name("NAME"),
+       "drawn in the panels of the others, with an axis at the right; may be repeated")   //
+      ("surface", po::bool_switch(), "maps as surfaces; --log y: on a logarithmic axis")  //
       ("step", po::value<std::string>()->value_name("N,..."),
        "the records that are drawn over anything but the step; default the last")  //
       ("at", po::value<std::vector<std::string>>()->composing()->value_name("KEY=VALUE,..."),
@@ -275,11 +333,19 @@ void plot(const Words& words) {
   const Request request = read_request(*arguments);
   const auto files = read_files(arguments->words);
   Drawing drawing;
-  for (const auto& quantity : wanted_quantities(files, request)) {
-    const auto with = holders(files, quantity);
+  std::vector<NamedFile> rest;
+  for (const auto& file : files) {
+    const Twins twins = twins_of(file, request);
+    if (twins.right.empty())
+      rest.push_back(file);
+    else
+      draw_twins(file, twins, request, drawing);
+  }
+  for (const auto& quantity : rest.empty() ? std::vector<std::string>() : wanted_quantities(rest, request)) {
+    const auto with = holders(rest, quantity);
     // Collapses of several files are fits of their own, below one another.
     if (is_collapse(with[0], quantity, request) && (with.size() == 1 || request.comparison.x == "rescaled"))
-      for (const auto& file : with) draw_collapse(file, quantity, files.size() > 1, request, drawing);
+      for (const auto& file : with) draw_collapse(file, quantity, rest.size() > 1, request, drawing);
     else
       draw_comparisons(with, quantity, request, drawing);
   }

@@ -11,6 +11,8 @@
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
+#include <regex>
+#include <set>
 #include <stdexcept>
 #include <system_error>
 #include <thread>
@@ -122,6 +124,19 @@ Outcome Process::wait(double seconds) {
 
 Outcome soret(const std::vector<std::string>& words, const Surroundings& surroundings) {
   return Process(words, surroundings).wait();
+}
+
+void run_what_is_read_by(const std::filesystem::path& config, const Surroundings& surroundings) {
+  const std::string text = read_text(config);
+  const std::regex checkpoint(R"(results/(\w+)-smoke\.h5\.checkpoints)");
+  std::set<std::string> names;
+  for (std::sregex_iterator found(text.begin(), text.end(), checkpoint), end; found != end; ++found)
+    names.insert((*found)[1]);
+  for (const std::string& name : names) {
+    const auto other = config.parent_path() / (name + ".cfg");
+    const Outcome outcome = soret({"run", other.string(), "--profile", "smoke", "--quiet"}, surroundings);
+    EXPECT_EQ(outcome.exit_code, 0) << other << ": " << outcome.err;
+  }
 }
 
 }  // namespace soret::test

@@ -67,4 +67,8 @@ class Process {
 
 Outcome soret(const std::vector<std::string>& words, const Surroundings& surroundings = {});
 
+/// Runs, with their smoke profile, the configs whose checkpoints the smoke profile of this one reads: those
+/// of all results/NAME-smoke.h5.checkpoints that stand in it. In surroundings.folder, which must be given.
+void run_what_is_read_by(const std::filesystem::path& config, const Surroundings& surroundings);
+
 }  // namespace soret::test

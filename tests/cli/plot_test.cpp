@@ -175,6 +175,7 @@ TEST_F(Plot, EveryConfigHasAFigure) {
   for (const auto& entry : fs::recursive_directory_iterator(fs::path(SORET_SOURCE_DIR) / "configs")) {
     if (entry.path().extension() != ".cfg") continue;
     const std::string name = entry.path().stem().string();
+    run_what_is_read_by(entry.path(), {.folder = folder_->path()});
     const Outcome run =
         command({"run", entry.path().string(), "--profile", "smoke", "-o", name + ".h5", "--quiet"});
     if (run.exit_code == 3) continue;

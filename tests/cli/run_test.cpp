@@ -365,9 +365,11 @@ TEST(Configs, EveryConfigRunsWithItsSmokeProfile) {
     if (entry.path().extension() != ".cfg") continue;
     ++configs;
     const TemporaryFolder folder;
+    const Surroundings surroundings{.folder = folder.path(),
+                                    .environment = {{"SORET_DATA", data.path().string()}}};
+    run_what_is_read_by(entry.path(), surroundings);
     const Outcome outcome =
-        soret({"run", entry.path().string(), "--profile", "smoke", "-o", "out.h5", "--json"},
-              {.folder = folder.path(), .environment = {{"SORET_DATA", data.path().string()}}});
+        soret({"run", entry.path().string(), "--profile", "smoke", "-o", "out.h5", "--json"}, surroundings);
     ASSERT_EQ(outcome.exit_code, 0) << entry.path() << ": " << outcome.err;
     EXPECT_GT(outcome.json()["trajectories"], 0) << entry.path();
   }

@@ -355,6 +355,23 @@ void BatchNorm<T>::update(const Values<T>& v, T* state) const {
   }
 }
 
+template <class T>
+void BatchNorm<T>::add_statistics(const Values<T>& v, double* sums) const {
+  if (v.kept[0] == T{}) return;
+  const int channels = shape_.c;
+  const double places = static_cast<double>(shape_.h) * shape_.w;
+  for (int group = 0; group < groups(v.n); ++group) {
+    const auto count = static_cast<double>(rows_of(group, v.n).count());
+    const double samples = count / places;
+    const double unbiased = count / (count - 1);
+    const Statistics<T> s = statistics(v, channels, group);
+    for (int c = 0; c < channels; ++c) {
+      sums[c] += samples * static_cast<double>(s.mean[c]);
+      sums[channels + c] += samples * unbiased * static_cast<double>(s.variance[c]);
+    }
+  }
+}
+
 template class BatchNorm<float>;
 template class BatchNorm<double>;
 

@@ -32,6 +32,7 @@ class BatchNorm final : public Layer<T> {
   void redo_tangent(const Values<T>& v, const Tangents<T>& t) const override;
   void sample_squares(const Values<T>& v, const T* dy, double* squares) const override;
   void update(const Values<T>& v, T* state) const override;
+  void add_statistics(const Values<T>& v, double* sums) const override;
 
  private:
   int groups(int n) const;

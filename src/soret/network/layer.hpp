@@ -104,6 +104,9 @@ class Layer {
   virtual void sample_squares(const Values<T>& v, const T* dy, double* squares) const;
   /// Moves the state by what forward kept.
   virtual void update(const Values<T>& /*v*/, T* /*state*/) const {}
+  /// Adds to sums[state] what update() would move the state towards, once for every sample: the statistics of
+  /// each group times its samples. Nothing without batch statistics.
+  virtual void add_statistics(const Values<T>& /*v*/, double* /*sums*/) const {}
 };
 
 }  // namespace soret::network

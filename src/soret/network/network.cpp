@@ -271,6 +271,12 @@ void Network<T>::update_state(Pass<T>& pass, T* state) const {
 }
 
 template <class T>
+void Network<T>::add_statistics(Pass<T>& pass, double* sums) const {
+  for (int i = 1; i <= last(); ++i)
+    if (nodes_[i].layer) nodes_[i].layer->add_statistics(values(pass, i, nullptr), sums + nodes_[i].state);
+}
+
+template <class T>
 bool Network<T>::overwrites(int to, int from) const {
   const Node& reader = nodes_[to];
   const Node& read = nodes_[from];

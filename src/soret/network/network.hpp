@@ -72,6 +72,8 @@ class Network {
   void backward_tangent(Pass<T>& pass, const T* parameters, const T* direction, T* product) const;
   /// Moves the state by what forward saw.
   void update_state(Pass<T>& pass, T* state) const;
+  /// Adds to sums[state_count] the statistics that forward saw, each as often as it has samples.
+  void add_statistics(Pass<T>& pass, double* sums) const;
 
  private:
   friend class Pass<T>;

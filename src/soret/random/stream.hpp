@@ -41,6 +41,7 @@ enum class Purpose : std::uint32_t {
   monitor = 66,             ///< from which the recording of micro-batch norms draws everything
   sharpness_matrix = 67,    ///< entries of the matrix A of Definition 2
   sharpness_start = 68,     ///< where in its box an ascent starts
+  landscape = 69,           ///< directions in parameter space that a loss is drawn along
   ball_start = 70,          ///< where on its ball an ascent starts
   perturbation = 71,        ///< Gaussian ones, under which a mean loss is taken
 };

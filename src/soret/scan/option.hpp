@@ -50,6 +50,8 @@ struct Observable {
   /// The schedule that it is recorded by: "step", one of Experiment::further_schedules(), or empty for a
   /// single value, at the end.
   std::string recorded_over = "step";
+  std::string drawn_over{};  ///< scan axes, one or two, that a figure draws it over if nobody says otherwise
+  std::string drawn_beside{};  ///< the observable whose panels it shares, on an axis at the right
 };
 
 /// A dimension that an observable has beyond the scan axes and the step: numbers, or names where `labels` is

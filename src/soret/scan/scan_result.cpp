@@ -74,6 +74,8 @@ Attributes describe(const Observable& observable, std::string_view suffix) {
   Attributes all{{"units", observable.unit},
                  {"long_name", fmt::format("{}{}", observable.long_name, suffix)}};
   if (!observable.reference.empty()) all["reference"] = observable.reference;
+  if (!observable.drawn_over.empty()) all["drawn_over"] = observable.drawn_over;
+  if (!observable.drawn_beside.empty()) all["drawn_beside"] = observable.drawn_beside;
   return all;
 }
 
