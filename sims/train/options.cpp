@@ -310,6 +310,7 @@ std::vector<Observable> train_observables() {
       {"sharpness",
        "(C_eps, I)-sharpness of the training loss: phi as far as 10 iterations of L-BFGS-B find it",
        "seed 003 Eqs. 2-3"},
+      {"sharpness_half", "the same in a box of half the size", "seed 003 Eqs. 2-3"},
       {"sam_sharpness", "largest rise of the training loss found in an L2 ball", "Foret et al. 2021, Eq. 1"},
 
       {"stopped_at", "updates done when the run ended"},
@@ -324,7 +325,7 @@ std::vector<Observable> train_observables() {
     const auto o = static_cast<TrainObservable>(all.size());
     all.push_back({.name = row.name,
                    .unit = std::string_view(row.name).starts_with("wall_seconds") ? "s"
-                           : o == TrainObservable::sharpness                      ? "percent"
+                           : std::string_view(row.name).starts_with("sharpness")  ? "percent"
                                                                                   : "1",
                    .long_name = row.meaning,
                    .reference = row.reference,

@@ -68,6 +68,7 @@ enum class TrainObservable {
   trace_bound,
   trace_bound_printed,
   sharpness,
+  sharpness_half,
   sam_sharpness,
 
   stopped_at,

@@ -300,6 +300,22 @@ const measure::TraceBound& Recorder::bound() {
   return *bound_;
 }
 
+double Recorder::box_sharpness(double epsilon) {
+  const measure::LossAt<float> at = loss(false);
+  const std::vector<double> x(at.parameters.begin(), at.parameters.end());
+  measure::SharpnessOptions options = measure::keskar(epsilon);
+  options.seed = seed_;
+  return measure::sharpness(measure::loss_function(at), x, Eigen::MatrixXd(), options).phi;
+}
+double Recorder::rise_in_ball() {
+  const measure::LossAt<float> at = loss(false);
+  const std::vector<double> x(at.parameters.begin(), at.parameters.end());
+  constexpr int kIterations = 10;  // as many as keskar() has
+  const measure::BallOptions options{
+      .radius = record_.sharpness_radius, .most_iterations = kIterations, .seed = seed_};
+  return measure::ball_sharpness(measure::loss_function(at), x, options).rise;
+}
+
 std::size_t Recorder::extent(TrainObservable observable) const {
   return sims::extent(observable, record_, problem_.parts.size() - 1);
 }
@@ -476,23 +492,15 @@ void Recorder::measure(TrainObservable observable, std::span<double> out) {
     case O::trace_bound_printed:
       out[0] = bound().printed;
       break;
-    case O::sharpness: {
-      const auto at = loss(false);
-      const std::vector<double> x(at.parameters.begin(), at.parameters.end());
-      auto options = measure::keskar(record_.sharpness_epsilon);
-      options.seed = seed_;
-      out[0] = measure::sharpness(measure::loss_function(at), x, Eigen::MatrixXd(), options).phi;
+    case O::sharpness:
+      out[0] = box_sharpness(record_.sharpness_epsilon);
       break;
-    }
-    case O::sam_sharpness: {
-      const auto at = loss(false);
-      const std::vector<double> x(at.parameters.begin(), at.parameters.end());
-      constexpr int kIterations = 10;  // as for sharpness
-      const measure::BallOptions options{
-          .radius = record_.sharpness_radius, .most_iterations = kIterations, .seed = seed_};
-      out[0] = measure::ball_sharpness(measure::loss_function(at), x, options).rise;
+    case O::sharpness_half:
+      out[0] = box_sharpness(record_.sharpness_epsilon / 2);
       break;
-    }
+    case O::sam_sharpness:
+      out[0] = rise_in_ball();
+      break;
     case O::stopped_at:
     case O::selected_step:
     case O::selected_validation_error:

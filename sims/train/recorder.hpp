@@ -63,6 +63,8 @@ class Recorder {
   const measure::Eigenpairs& eigenpairs();
   const std::vector<measure::TraceEstimate>& traces();
   const measure::TraceBound& bound();
+  double box_sharpness(double epsilon);
+  double rise_in_ball();
   measure::LossAt<float> loss(bool whole_set);
 
   const TrainProblem& problem_;

@@ -193,7 +193,7 @@ TEST_F(Train, RecordingMoreChangesNothing) {
       "train_loss test_error train_clean_error distance batch_gradient_norm implicit_term "
       "gradient_variance_layer "
       "fisher_trace sampled_gradient_square lambda_max eigenvalues lambda_max_layer hessian_trace_layer "
-      "spectral_density trace_bound sharpness sam_sharpness selected_test_loss";
+      "spectral_density trace_bound sharpness sharpness_half sam_sharpness selected_test_loss";
   const Case few(kSmall + "[record]\nobservables = train_loss\n");
   const Case many(kSmall + "[record]\nobservables = " + more +
                   "\ncurvature_every = 3\nmeasured_samples = 20\nlanczos_steps = 5\nprobes = 2\n");
