@@ -67,7 +67,7 @@ Curves over_key(const Curves& family, const std::string& key, std::optional<doub
   turned.steps.clear();
   for (const auto& curve : family.curves) turned.steps.push_back(curve.keys[along]);
   std::ranges::sort(turned.steps);
-  turned.steps.erase(std::ranges::unique(turned.steps).begin(), turned.steps.end());
+  turned.steps.erase(std::unique(turned.steps.begin(), turned.steps.end()), turned.steps.end());
 
   for (const auto& point : family.curves) {
     if (!std::isfinite(point.mean[at]) || std::ranges::find(point.weights, 0.0) != point.weights.end()) {

@@ -60,6 +60,7 @@ TEST_F(DeepCuda, RecordsLikeTheCpu) {
     for (const DeepShape& shape : kCudaShapes) {
       Problem p = deep_problem(shape, Activation::tanh, Loss::softmax);
       p.learning_rate = rate;
+      p.training = std::make_shared<SampleSet>(synthetic_set(sample_problem(p), 11, false));
       p.probe = std::make_shared<SampleSet>(synthetic_set(sample_problem(p), 13, true));
       problems.push_back(p);
       requests.push_back({3, 4, steps, all});

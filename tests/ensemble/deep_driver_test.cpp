@@ -201,17 +201,18 @@ std::vector<Problem> one_of_each() {
                                    small_convolutional(Activation::relu, Loss::softmax, 1)};
   problems[1].batch_size = 5;
   problems[1].momentum = 0.5F;
-  for (Problem& p : problems)
+  for (Problem& p : problems) {
     p.probe = std::make_shared<SampleSet>(synthetic_set(sample_problem(p), 7, true));
+    p.training = std::make_shared<SampleSet>(synthetic_set(sample_problem(p), 11, false));
+  }
   return problems;
 }
 
 TEST(DeepDriver, RecordingCompanyAndThreadsDoNotChangeATrajectory) {
-  std::vector<Observable> all;
-  for (int o = 0; o < kObservables; ++o) all.push_back(static_cast<Observable>(o));
   const std::vector<std::int64_t> every = {0, 1, 2, 15, 16, 17, 25};
   const std::vector<std::int64_t> last = {25};
   for (const Problem& p : one_of_each()) {
+    const auto all = all_observables(p);
     constexpr int kTrajectories = 4;
     const Records together = run_cpu(p, {0, kTrajectories, every, all});
     std::vector<Records> apart(kTrajectories);
@@ -241,10 +242,9 @@ TEST(DeepDriver, RecordingCompanyAndThreadsDoNotChangeATrajectory) {
 }
 
 TEST(DeepDriver, MoreObservablesChangeNothing) {
-  std::vector<Observable> all;
-  for (int o = 0; o < kObservables; ++o) all.push_back(static_cast<Observable>(o));
   const std::vector<std::int64_t> steps = {0, 2, 9};
   for (const Problem& p : one_of_each()) {
+    const auto all = all_observables(p);
     const Records everything = run_cpu(p, {2, 2, steps, all});
     std::size_t offset = 0;
     for (const Observable o : all) {

@@ -6,18 +6,6 @@
 namespace soret::deep {
 namespace {
 
-/// Those of the training set where the problem has one.
-std::vector<Observable> all_observables(const Problem& p) {
-  std::vector<Observable> all;
-  for (int k = 0; k < kObservables; ++k) {
-    const auto o = static_cast<Observable>(k);
-    const bool is_accuracy = o == Observable::accuracy || o == Observable::training_accuracy;
-    if ((is_accuracy && p.loss == Loss::squared) || (of_training_set(o) && !p.training)) continue;
-    all.push_back(o);
-  }
-  return all;
-}
-
 std::vector<double> measure(const Problem& p, const std::vector<float>& parameters) {
   const auto all = all_observables(p);
   std::size_t size = 0;

@@ -25,6 +25,20 @@ inline const std::vector<Activation> kDeepActivations = {Activation::relu, Activ
                                                          Activation::tanh, Activation::gelu};
 inline const std::vector<Loss> kDeepLosses = {Loss::logistic, Loss::softmax, Loss::squared};
 
+/// All that the problem has: those of the training set where it is fully connected and has one.
+inline std::vector<Observable> all_observables(const Problem& p) {
+  std::vector<Observable> all;
+  for (int k = 0; k < kObservables; ++k) {
+    const auto o = static_cast<Observable>(k);
+    const bool is_accuracy = o == Observable::accuracy || o == Observable::training_accuracy;
+    if ((is_accuracy && p.loss == Loss::squared) ||
+        (of_training_set(o) && (!p.training || p.architecture == Architecture::convolutional)))
+      continue;
+    all.push_back(o);
+  }
+  return all;
+}
+
 /// The number of outputs bends to what the loss allows.
 inline Problem deep_problem(DeepShape shape, Activation activation, Loss loss) {
   Problem p;

@@ -14,8 +14,12 @@
 namespace soret::deep {
 namespace {
 
-/// From this many rows on, a general matrix product (Eigen) wins over the panel kernels.
+/// From this many rows on, a general matrix product (Eigen) wins over the panel kernels, unless the layer is
+/// one column tile of theirs: then nothing is loaded twice, and packing does not pay.
 constexpr int kGeneralRows = 64;
+bool takes_panels(int rows, const DenseLayer& layer) {
+  return rows < kGeneralRows || layer.vecs <= panel::kMaxVecs;
+}
 
 using RowMajor = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 using Strided = Eigen::Map<RowMajor, Eigen::Unaligned, Eigen::OuterStride<>>;
@@ -99,7 +103,7 @@ class BatchedNetwork {
   void forward(int l) {
     DenseLayer& layer = layers_[l];
     const int x_stride = stride(layer.inputs);
-    if (rows_ < kGeneralRows) {
+    if (takes_panels(rows_, layer)) {
       panel::multiply(rows_, layer.inputs, layer.vecs, floats(h_[l]), x_stride, layer.w.data(), layer.vecs,
                       u_.data(), layer.vecs);
     } else {
@@ -140,7 +144,7 @@ class BatchedNetwork {
       const int g_stride = stride(layer.inputs);
       // Units beyond the layer have no gradient.
       for (int r = 1; r <= rows_; ++r) u_[static_cast<std::size_t>(r) * g_stride / kLanes - 1] = Lanes{};
-      if (rows_ < kGeneralRows) {
+      if (takes_panels(rows_, layer)) {
         multiply_transposed(rows_, layer.inputs, vecs, d_.data(), layer.w.data(), floats(u_), g_stride);
       } else {
         const ConstStrided d(floats(d_), rows_, vecs * kLanes, Eigen::OuterStride<>(vecs * kLanes));
@@ -175,7 +179,7 @@ class BatchedNetwork {
         target.bias[v] = target.bias[v] - scaled_[k];
       }
     }
-    if (p_.batch_size < kGeneralRows) {
+    if (takes_panels(p_.batch_size, layer)) {
       panel::subtract_outer(layer.inputs, p_.batch_size, vecs, floats(h_[l]), stride(layer.inputs),
                             scaled_.data(), vecs, target.w.data(), vecs);
     } else {
