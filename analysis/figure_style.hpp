@@ -66,7 +66,8 @@ int common_power(const Range& range);
 /// The label with " (10^{-7})" where the axis has a common power.
 std::string with_power(const std::string& label, const Range& range, bool log_axis);
 
-/// The commands for range, scale and ticks of an axis, "x", "y" or "y2"; `blank`: ticks without numbers.
+/// The commands for range, scale and ticks of an axis, "x", "y", "y2" or "cb"; `blank`: ticks without
+/// numbers.
 std::string axis_commands(std::string_view axis, const Range& range, bool log_axis, bool blank = false);
 
 /// A label along the y axis, at the same distance from the axis whatever its ticks. `left` and `middle` are

@@ -112,10 +112,10 @@ class MapFigure {
                    title, title.empty() ? "" : "\\n",
                    plain(quantity_text()) + (contours ? fmt::format("; lines: {}", plain(best)) : ""),
                    colours.low, colours.high > colours.low ? colours.high : colours.low + 1);
-    if (logarithmic(colours)) script += "set logscale cb\n";
+    if (logarithmic(colours)) script += axis_commands("cb", colours, true);
     if (!panel.marks.empty()) script += "set style textbox opaque margins 0.6,0.4 noborder\n";
     fmt::format_to(
-        out, "plot {}{} notitle{}{}\nunset logscale cb\n", id,
+        out, "plot {}{} notitle{}{}\nunset logscale cb\nset cbtics autofreq\n", id,
         evenly_spaced() ? "m using 1:2:3 with image"
                         : "b using 1:2:3:4:5:6:7 with boxxyerror fillcolor palette fillstyle solid noborder",
         contours || own_contours

@@ -359,5 +359,60 @@ TEST(Comparison, RunsOverAQuantityOfTheSameSteps) {
   EXPECT_THAT(timed.panels[0].series[1].mean, ElementsAre(0.9, 0.3));
 }
 
+/// Two scan axes, which the file wants its quantity drawn over, and a named place in their plane.
+store::Dataset plane_file() {
+  store::Dataset file;
+  file.dimensions = {{"a", 3}, {"b", 2}, {"block", 1}, {"place", 2}};
+  const auto axis = [&](const char* name, std::vector<double> values) {
+    file.variables.push_back({name, {name}, std::move(values), {{"key", std::string("plane.") + name}}});
+  };
+  axis("a", {-1, 0, 2});
+  axis("b", {5, 7});
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  file.variables.push_back({"place", {"place"}, std::vector<std::string>{"here", "nowhere"}, {}});
+  file.variables.push_back(
+      {"loss", {"a", "b"}, std::vector<double>{1, 2, 3, 4, 5, 6}, {{"drawn_over", std::string("a b")}}});
+  file.variables.push_back({"accuracy",
+                            {"a", "b"},
+                            std::vector<double>{6, 5, 4, 3, 2, 1},
+                            {{"drawn_over", std::string("a b")}, {"drawn_beside", std::string("loss")}}});
+  std::vector<double> xs, ys;
+  for (int cell = 0; cell < 6; ++cell) {
+    xs.insert(xs.end(), {0.5, nan});
+    ys.insert(ys.end(), {6, nan});
+  }
+  file.variables.push_back({"place_a", {"a", "b", "place"}, xs, {}});
+  file.variables.push_back({"place_b", {"a", "b", "place"}, ys, {}});
+  file.variables.push_back({"finished", {"a", "b"}, std::vector<std::int64_t>(6, 1), {}});
+  file.variables.push_back({"block_trajectories", {"a", "b", "block"}, std::vector<std::int64_t>(6, 1), {}});
+  return file;
+}
+
+TEST(Comparison, MapsAQuantityOverTwoScanAxes) {
+  const store::Dataset file = plane_file();
+  const Comparison map = compare(file, {.quantity = "loss", .x = {}, .steps = {}, .chosen = {}});
+  EXPECT_EQ(map.kind, ComparisonKind::map);
+  EXPECT_TRUE(map.over_scan);
+  EXPECT_EQ(map.x.values, (std::vector<double>{-1, 0, 2}));
+  EXPECT_EQ(map.y.values, (std::vector<double>{5, 7}));
+  ASSERT_EQ(map.panels.size(), 1);
+  EXPECT_EQ(map.panels[0].series[0].mean, (std::vector<double>{1, 3, 5, 2, 4, 6}));  // [b][a]
+  ASSERT_EQ(map.panels[0].marks.size(), 1);
+  EXPECT_EQ(map.panels[0].marks[0].name, "here");
+  EXPECT_EQ(map.panels[0].marks[0].x, 0.5);
+  EXPECT_EQ(map.panels[0].marks[0].y, 6);
+
+  // The other way round, on request; over one axis alone, where the other keeps one value.
+  const Comparison turned =
+      compare(file, {.quantity = "loss", .x = "b", .y = "a", .steps = {}, .chosen = {}});
+  EXPECT_EQ(turned.panels[0].series[0].mean, (std::vector<double>{1, 2, 3, 4, 5, 6}));
+  const Comparison line = compare(file, {.quantity = "loss", .x = "a", .steps = {}, .chosen = {{"b", "7"}}});
+  EXPECT_EQ(line.kind, ComparisonKind::lines);
+  EXPECT_EQ(line.panels[0].series[0].mean, (std::vector<double>{2, 4, 6}));
+  EXPECT_THROW(compare(file, {.quantity = "loss", .x = "a", .y = "a", .steps = {}, .chosen = {}}),
+               ConfigError);
+  EXPECT_EQ(companions(file), (std::vector<std::pair<std::string, std::string>>{{"loss", "accuracy"}}));
+}
+
 }  // namespace
 }  // namespace soret::analysis
