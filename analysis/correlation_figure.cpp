@@ -125,8 +125,8 @@ class CorrelationFigure {
     const bool lowest = pair.b + 1 == all_.quantities.size();
     const bool leftmost = pair.a == 0;
     script += panel_place(canvas, left, top, kPanel, kPanel);
-    script += axis_commands('x', axes_[pair.a].range, axes_[pair.a].log, !lowest);
-    script += axis_commands('y', axes_[pair.b].range, axes_[pair.b].log, !leftmost);
+    script += axis_commands("x", axes_[pair.a].range, axes_[pair.a].log, !lowest);
+    script += axis_commands("y", axes_[pair.b].range, axes_[pair.b].log, !leftmost);
     auto out = std::back_inserter(script);
     if (lowest) script += "set xtics rotate by -40\n";
     fmt::format_to(out, "set xlabel \"{}\"\n",

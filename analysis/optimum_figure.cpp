@@ -88,9 +88,9 @@ class CurvePanel {
                       look.colour, look.symbol));
     }
     script += panel_place(canvas, kLeft, top, kPanelWidth, kPanelHeight);
-    script += axis_commands('x', x_.padded(true), true);
+    script += axis_commands("x", x_.padded(true), true);
     const Range y = y_.padded();
-    script += axis_commands('y', y, false);
+    script += axis_commands("y", y, false);
     script += title_commands(canvas, kLeft, top, "fitted optimum, 95% interval");
     script += y_label_commands(
         canvas, kLeft, top + kPanelHeight / 2,
@@ -183,8 +183,8 @@ class LawPanel {
       write_critical(canvas, data, plots);
     if (fit_.critical_law) write_law(canvas, *fit_.critical_law, "k", data, plots);
     script += panel_place(canvas, kLeft, top, kPanelWidth, kPanelHeight);
-    script += axis_commands('x', x_.padded(true), true);
-    script += axis_commands('y', y_.padded(true), true);
+    script += axis_commands("x", x_.padded(true), true);
+    script += axis_commands("y", y_.padded(true), true);
     script += title_commands(canvas, kLeft, top, "power law of the optimum");
     script += y_label_commands(canvas, kLeft, top + kPanelHeight / 2, symbol(fit_.over));
     fmt::format_to(std::back_inserter(script), "set xlabel \"{}\"\n", symbol(curves_.keys[key_]));
