@@ -320,6 +320,7 @@ double setting(const Curves& curves, std::span<const double> key_values, const s
 
 /// eta^2 t / |B| at rescaled time t' = `end`, the variable of seed 002 Eq. 28.
 double noise_time(const Curves& curves, std::span<const double> reference, double end) {
+  if (!curves.over.empty()) return kNaN;  // the end is no time
   const double learning_rate = setting(curves, reference, "learning_rate");
   return learning_rate * learning_rate * end / setting(curves, reference, "batch_size");
 }

@@ -54,6 +54,7 @@ Axis axis_of(const CorrelatedQuantity& q) {
   axis.log = low > 0 && high > kWide * low;
   for (std::size_t i = 0; i < q.mean.size(); ++i) {
     const double error = std::isfinite(q.error[i]) ? q.error[i] : 0;
+    axis.range.include(q.mean[i]);
     axis.range.include(q.mean[i] + error);
     if (!axis.log || q.mean[i] > error) axis.range.include(q.mean[i] - error);
   }

@@ -284,7 +284,7 @@ OptimumFit fit_optimum(const Curves& curves, const OptimumOptions& options,
       optimum.place.high = kNaN;
     if (optimum.kind == OptimumKind::upper_bound || optimum.kind == OptimumKind::undetermined)
       optimum.place.low = kNaN;
-    optimum.best = sign * data.best;
+    optimum.best = is_value ? sign * data.best : curve.mean[points.places[data.measured]];
     for (double* place : {&optimum.place.value, &optimum.place.low, &optimum.place.high})
       *place = snapped(*place, curves.steps);
     optimum.measured_best = curves.steps[points.places[data.measured]];

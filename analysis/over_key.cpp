@@ -71,8 +71,10 @@ Curves over_key(const Curves& family, const std::string& key, std::optional<doub
 
   for (const auto& point : family.curves) {
     if (!std::isfinite(point.mean[at]) || std::ranges::find(point.weights, 0.0) != point.weights.end()) {
-      turned.skipped.push_back(
-          fmt::format("{}: {} of its trajectories diverged, all of some block", point.label, point.diverged));
+      turned.skipped.push_back(point.diverged > 0
+                                   ? fmt::format("{}: {} of its trajectories diverged, all of some block",
+                                                 point.label, point.diverged)
+                                   : fmt::format("{}: no number at this record", point.label));
       continue;
     }
     auto others = without(point.keys);

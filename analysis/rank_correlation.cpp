@@ -44,7 +44,7 @@ struct Source {
   std::map<std::size_t, Curve> curves;        ///< [point of the file] of an observable
   std::map<std::size_t, std::size_t> record;  ///< that counts, of each
   std::vector<double> values;                 ///< [point of the file] of a formula
-  bool is_formula() const { return curves.empty(); }
+  bool is_formula() const { return !values.empty(); }
   bool knows(std::size_t point) const {
     return is_formula() ? std::isfinite(values[point]) : curves.contains(point);
   }
@@ -310,7 +310,7 @@ RankCorrelations rank_correlations(const store::Dataset& file, const Correlation
   constexpr std::size_t kFew = 5;
   if (blocks < kFew)
     all.notes.push_back(
-        fmt::format("{} trajector{}: {}", blocks, blocks == 1 ? "y" : "ies",
+        fmt::format("{} block{} of trajectories: {}", blocks, blocks == 1 ? "" : "s",
                     blocks == 1 ? "no interval over trajectories" : "intervals over trajectories are rough"));
   return all;
 }

@@ -112,7 +112,9 @@ double verify(const Case& c) {
   Problem<double> exact(c.in_double, c.verified, c.chunk);
   exact.parameters.assign(single.parameters.begin(), single.parameters.end());
   const auto v = direction(single.parameters.size());
-  auto difference = times(measure::hessian(single.at()), v);
+  const SymmetricOperator kept = measure::fixed_hessian(single.at());
+  auto difference = times(kept, v);
+  difference = times(kept, v);  // from what the first product kept
   const auto reference = times(measure::hessian(exact.at()), v);
   for (std::size_t i = 0; i < v.size(); ++i) difference[i] -= reference[i];
   const double error = norm(difference) / norm(reference);
@@ -175,7 +177,7 @@ nlohmann::json time_eigenvalues() {
   for (std::size_t k = 0; k < found.vectors.size(); ++k) {
     auto r = times(h, found.vectors[k]);
     for (std::size_t i = 0; i < r.size(); ++i) r[i] -= found.values[k] * found.vectors[k][i];
-    residual = std::max(residual, norm(r) / found.values[k]);
+    residual = std::max(residual, norm(r) / std::abs(found.values[k]));
   }
   if (!found.converged || !(residual < 10 * kTolerance))
     throw RunError(fmt::format("bench sharpness: {} of 5 eigenpairs converged, with residuals up to {:.2g}",

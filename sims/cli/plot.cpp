@@ -58,7 +58,7 @@ struct Request {
   /// Panels of the collapse, which knows nothing of the other options.
   bool allows_collapse() const {
     return comparison.chosen.empty() && comparison.steps.empty() && comparison.y.empty() && !scales.x &&
-           !scales.y;
+           !scales.y && !surface;
   }
 };
 
@@ -131,6 +131,8 @@ Request read_request(const Arguments& arguments) {
     usage_error(
         kUsage,
         "--over draws raw and collapsed curves; it goes with one --step, --window and --rescale only");
+  if (!request.over.empty() && (request.surface || !request.right.empty()))
+    usage_error(kUsage, "--over draws raw and collapsed curves, which have no --surface and no --right axis");
   if (arguments.has("rescale"))
     request.collapse.fixed = parse_assignments(arguments.get("rescale"), "--rescale");
   return request;
@@ -344,7 +346,8 @@ void plot(const Words& words) {
   for (const auto& quantity : rest.empty() ? std::vector<std::string>() : wanted_quantities(rest, request)) {
     const auto with = holders(rest, quantity);
     // Collapses of several files are fits of their own, below one another.
-    if (is_collapse(with[0], quantity, request) && (with.size() == 1 || request.comparison.x == "rescaled"))
+    if (is_collapse(with[0], quantity, request) &&
+        (with.size() == 1 || request.comparison.x == "rescaled" || !request.over.empty()))
       for (const auto& file : with) draw_collapse(file, quantity, rest.size() > 1, request, drawing);
     else
       draw_comparisons(with, quantity, request, drawing);

@@ -122,6 +122,7 @@ class DeepEnsembleExperiment : public Experiment {
       check_observables(options.problem);
       attach(sets, options.data, options.problem);
       check_batch(options.problem);
+      check_variance(options.problem);
       updates_.push_back(record_updates(options.problem, record_));
       problems_.push_back(std::move(options.problem));
     }
@@ -239,6 +240,15 @@ class DeepEnsembleExperiment : public Experiment {
     if (!trace_ || !square_) return;
     derived_.push_back(derived_named(table, "critical_batch_size"));
     derived_.push_back(derived_named(table, "critical_batch_size_stderr"));
+  }
+
+  void check_variance(const Problem& problem) const {
+    constexpr auto kTrace = deep::Observable::training_gradient_trace;
+    if (std::ranges::find(record_.observables, kTrace) != record_.observables.end() &&
+        problem.training->size < 2)
+      throw ConfigError(
+          "record.observables names training_gradient_trace, a variance over the training set, which has one "
+          "sample; set data.training_samples = 2 or more");
   }
 
   void check_observables(const Problem& problem) const {

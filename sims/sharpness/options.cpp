@@ -182,7 +182,9 @@ std::vector<Option> sharpness_options() {
       fixed(integer("curvature.probes", "10", 1, "random vectors for traces and log determinants beyond")),
       fixed(integer("curvature.lanczos_steps", "30", 2, "of a log determinant's quadrature")),
       fixed(positive(real("curvature.tolerance", "1e-3", 0, "of lambda_max, relative"))),
-      fixed(integer("curvature.most_products", "300", 1, "about, of its search")),
+      fixed(integer(
+          "curvature.most_products", "300", 1,
+          "about, of its search; what has not converged by then is recorded as found, a lower bound")),
       fixed(positive(real("curvature.threshold", "1e-6", 0,
                           "eigenvalues above it are the Hessian's positive part (our choice)"))),
   };

@@ -39,7 +39,7 @@ struct Samples {
 class MeasuredFunctions {
  public:
   /// Throws ConfigError (a formula that does not parse, a point of another size, layers that cannot be
-  /// rescaled, too few samples), InputError (no data, no checkpoint, or one of another network).
+  /// rescaled), InputError (no data, no checkpoint, or one of another network).
   std::shared_ptr<const MeasuredFunction> operator()(const SharpnessPoint& point, const Settings& settings);
 
  private:

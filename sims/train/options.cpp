@@ -188,7 +188,8 @@ std::vector<Option> train_options() {
           "about how many Hessian-vector products an eigenvalue search may take; what has not converged by "
           "then is recorded as found, a lower bound")),
       fixed(integer("record.lanczos_steps", "30", 2, "of the spectral density")),
-      fixed(positive(real("record.sharpness_epsilon", "1e-3", 0, "half-width of the box of sharpness"))),
+      fixed(positive(real("record.sharpness_epsilon", "1e-3", 0,
+                          "epsilon of the box of sharpness: its half-width over |parameter| + 1"))),
       fixed(positive(real("record.sharpness_radius", "0.05", 0, "of the ball of sam_sharpness"))),
       fixed(real("record.density_from", "-5", kAny, "lowest curvature of the spectral density")),
       fixed(real("record.density_to", "50", kAny, "highest curvature of the spectral density")),

@@ -300,20 +300,30 @@ const measure::TraceBound& Recorder::bound() {
   return *bound_;
 }
 
-double Recorder::box_sharpness(double epsilon) {
+template <class Measure>
+double Recorder::flatness(const Measure& measure_at) {
   const measure::LossAt<float> at = loss(false);
   const std::vector<double> x(at.parameters.begin(), at.parameters.end());
+  try {
+    return measure_at(measure::loss_function(at), x);
+  } catch (const measure::NotFiniteInRegion& error) {
+    throw measure::NotFinite(error.what());
+  }
+}
+double Recorder::box_sharpness(double epsilon) {
   measure::SharpnessOptions options = measure::keskar(epsilon);
   options.seed = seed_;
-  return measure::sharpness(measure::loss_function(at), x, Eigen::MatrixXd(), options).phi;
+  return flatness([&](const measure::Differentiable& f, std::span<const double> x) {
+    return measure::sharpness(f, x, Eigen::MatrixXd(), options).phi;
+  });
 }
 double Recorder::rise_in_ball() {
-  const measure::LossAt<float> at = loss(false);
-  const std::vector<double> x(at.parameters.begin(), at.parameters.end());
   constexpr int kIterations = 10;  // as many as keskar() has
   const measure::BallOptions options{
       .radius = record_.sharpness_radius, .most_iterations = kIterations, .seed = seed_};
-  return measure::ball_sharpness(measure::loss_function(at), x, options).rise;
+  return flatness([&](const measure::Differentiable& f, std::span<const double> x) {
+    return measure::ball_sharpness(f, x, options).rise;
+  });
 }
 
 std::size_t Recorder::extent(TrainObservable observable) const {

@@ -63,6 +63,9 @@ class Recorder {
   const measure::Eigenpairs& eigenpairs();
   const std::vector<measure::TraceEstimate>& traces();
   const measure::TraceBound& bound();
+  /// measure_at(f, x) of the training loss f at the parameters x. Throws NotFinite where f overflows about x.
+  template <class Measure>
+  double flatness(const Measure& measure_at);
   double box_sharpness(double epsilon);
   double rise_in_ball();
   measure::LossAt<float> loss(bool whole_set);

@@ -60,10 +60,18 @@ void check(const TrainProblem& p, const TrainRecord& record) {
   }
 }
 
+/// Bytes: ten pairs of the quasi-Newton model twice, and what is held of points and gradients, in double.
+double memory_of_flatness(const TrainProblem& p, const TrainRecord& record) {
+  constexpr double kVectors = 60;
+  const bool wanted =
+      record.wants(O::sharpness) || record.wants(O::sharpness_half) || record.wants(O::sam_sharpness);
+  return wanted ? kVectors * sizeof(double) * static_cast<double>(p.network->parameter_count()) : 0;
+}
+
 /// Throws ConfigError where runs of a point would need more memory than there is.
-void check_memory(const TrainProblem& p, std::size_t runs, int threads) {
+void check_memory(const TrainProblem& p, const TrainRecord& record, std::size_t runs, int threads) {
   const auto together = static_cast<int>(std::min(runs, static_cast<std::size_t>(threads)));
-  const double run = memory_of_run(p, std::max(1, threads / together));
+  const double run = memory_of_run(p, std::max(1, threads / together)) + memory_of_flatness(p, record);
   const double available = available_memory();
   if (available == 0 || together * run < available) return;
   constexpr double kGiB = 1 << 30;
@@ -85,7 +93,7 @@ class TrainExperiment : public Experiment {
     for (std::size_t i = 0; i < plan.points(); ++i) {
       problems_.push_back(make(plan.at(i), record_));
       check(problems_.back(), record_);
-      check_memory(problems_.back(), plan.points() * record_.trajectories, threads_);
+      check_memory(problems_.back(), record_, plan.points() * record_.trajectories, threads_);
       if (!problems_.back().options.model.start.empty()) beginning(problems_.back(), 0);
     }
     const auto all = train_observables();

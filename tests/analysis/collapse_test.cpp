@@ -79,8 +79,6 @@ TEST(Quality, OnlyPointsInTheWindowAreCompared) {
   EXPECT_NEAR(quality.reduced_chi2, 0, 1e-24);
 }
 
-// The curves' errors are independent and known, so S is a mean of squares of unit normals. Points share
-// neighbours; some 6 of them are correlated, and S has a standard error of about sqrt(2 * 6 / 600) = 0.14.
 // A cubic in ln t is its own master curve on any grid if the polynomials are in ln t, and not if they are in
 // t.
 TEST(Quality, PolynomialsMayBeInTheLogarithm) {
@@ -100,6 +98,8 @@ TEST(Quality, PolynomialsMayBeInTheLogarithm) {
   EXPECT_NEAR(master->value, cubic(50), 1e-10);
 }
 
+// The curves' errors are independent and known, so S is a mean of squares of unit normals. Points share
+// neighbours; some 6 of them are correlated, and S has a standard error of about sqrt(2 * 6 / 600) = 0.14.
 TEST(QualityStatistics, IsOneForAPerfectCollapseWithIndependentErrors) {
   const auto result = collapse(scan_of_learning_rates(2), kQuick);
   EXPECT_NEAR(result.best.quality.reduced_chi2, 1, 0.5);

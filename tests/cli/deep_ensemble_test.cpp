@@ -142,6 +142,9 @@ TEST(DeepEnsemble, TheFileHoldsTheNoiseScaleAndTheCriticalBatchSize) {
 TEST(DeepEnsemble, BadInputIsAUsageError) {
   const std::vector<std::string> fixed = {"--set", "data.training_samples=24"};
   EXPECT_THAT(rejection({"--set", "sgd.epochs=3"}), HasSubstr("data.training_samples"));
+  EXPECT_THAT(rejection(joined(fixed, {"--set", "data.training_samples=1", "--set", "sgd.batch_size=1",
+                                       "--set", "record.observables=training_gradient_trace"})),
+              HasSubstr("2 or more"));
   EXPECT_THAT(rejection(joined(fixed, {"--set", "sgd.batch_size=25"})),
               AllOf(HasSubstr("sgd.batch_size = 25"), HasSubstr("at most 24")));
   EXPECT_THAT(rejection(joined(fixed, {"--set", "sgd.batch_size=25", "--set", "sgd.epochs=2", "--set",

@@ -39,7 +39,7 @@ batch_size = 10
 epochs = 3
 learning_rate = 0.1 0.3
 [record]
-observables = train_loss lambda_max hessian_trace
+observables = train_loss lambda_max hessian_trace sharpness sharpness_half sam_sharpness
 [checkpoint]
 keep = final
 )";
@@ -166,6 +166,20 @@ TEST(Sharpness, OfCheckpointsIsOfTheirRuns) {
   }
   for (const char* name : {"function_value", "sharpness", "lambda_max", "expected_sharpness"})
     EXPECT_EQ(means(folder, "one.h5", name), means(folder, "three.h5", name));
+  // What training recorded of flatness, by searches of as many iterations from other points.
+  const auto flatness = [&](const std::string& epsilon, const char* name) {
+    run(folder, {"scan.cfg", "-o", "flat.h5", "--fresh", "--set", "matrix.kind=identity", "--set",
+                 "sharpness.iterations=10", "--set", "sharpness.epsilon=" + epsilon, "--set",
+                 "record.observables=sharpness sam_sharpness"});
+    return means(folder, "flat.h5", name);
+  };
+  for (const auto& [epsilon, here, there] : {std::tuple{"1e-3", "sharpness", "sharpness"},
+                                             {"5e-4", "sharpness", "sharpness_half"},
+                                             {"1e-3", "sam_sharpness", "sam_sharpness"}}) {
+    const auto found = flatness(epsilon, here);
+    const auto recorded = means(folder, "train.h5", there);
+    for (std::size_t i = 0; i < 2; ++i) EXPECT_NEAR(found[i], recorded[i], 0.02 * recorded[i]) << there;
+  }
   // The same network trained here instead.
   run(folder, {"scan.cfg",
                "-o",

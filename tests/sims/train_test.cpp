@@ -187,6 +187,17 @@ TEST_F(Train, RefusesTheCheckpointOfAnotherConfig) {
   }
 }
 
+// A loss that overflows in the box marks the run, like one that overflows where training is.
+TEST_F(Train, OverflowAboutTheParametersIsDivergence) {
+  for (const char* observable : {"sharpness", "sam_sharpness"}) {
+    const Case far(kSmall + "[record]\nsharpness_epsilon = 1e39\nsharpness_radius = 1e39\nobservables = " +
+                   observable + "\n");
+    EXPECT_EQ(run(far).diverged_at, 0) << observable;
+    const Case near(kSmall + "[record]\nobservables = " + observable + "\n");
+    EXPECT_EQ(run(near).diverged_at, -1) << observable;
+  }
+}
+
 // What is recorded, and on how many threads, changes nothing.
 TEST_F(Train, RecordingMoreChangesNothing) {
   const std::string more =

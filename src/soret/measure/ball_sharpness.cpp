@@ -43,7 +43,7 @@ BallSharpness ball_sharpness(const Differentiable& f, std::span<const double> x,
   const AscentLimits limits{options.most_iterations, options.tolerance};
   if (gradient.norm() > 0) {
     const Vector first = gradient.normalized();
-    result.first_step = ball.value(first) - result.value;
+    result.first_step = look(first, gradient) - result.value;
     ascend_in_ball(look, first, limits);
   }
   for (int start = 0; start < options.starts; ++start)

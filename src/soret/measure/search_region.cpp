@@ -72,8 +72,9 @@ void SearchRegion::check(double found, const char* name, const Vector& u) const 
   if (std::isfinite(found)) return;
   constexpr Eigen::Index kShown = 4;
   const Vector y = widths_.cwiseProduct(u).head(std::min(u.size(), kShown));
-  throw ConfigError(fmt::format("{} is {} in {}, at y = ({}{}); a smaller epsilon or radius makes it smaller",
-                                name, found, what_, fmt::join(y, ", "), u.size() > kShown ? ", ..." : ""));
+  throw NotFiniteInRegion(
+      fmt::format("{} is {} in {}, at y = ({}{}); a smaller epsilon or radius makes it smaller", name, found,
+                  what_, fmt::join(y, ", "), u.size() > kShown ? ", ..." : ""));
 }
 
 /// Central, and one-sided at a face of [-1, 1]^p, which is not left.

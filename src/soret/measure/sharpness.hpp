@@ -20,6 +20,11 @@
 /// of the maximum; for a convex f it lies at a vertex of the box, and visiting all of them gives it exactly.
 namespace soret::measure {
 
+/// f or its gradient is not finite somewhere in the box or ball.
+struct NotFiniteInRegion : ConfigError {
+  using ConfigError::ConfigError;
+};
+
 /// f: R^n -> R.
 struct Differentiable {
   std::size_t size = 0;  ///< n
@@ -73,9 +78,9 @@ struct Sharpness {
   bool converged = false;
 };
 
-/// Phi of Eq. 2. Throws ConfigError for what box_half_widths() refuses, for f(x) = -1, for an f or gradient
-/// that is not finite where it is looked at, for starts or iterations below 1, and for more than 20 columns
-/// with `vertices`.
+/// Phi of Eq. 2. Throws ConfigError for what box_half_widths() refuses, for f(x) = -1, for starts or
+/// iterations below 1, and for more than 20 columns with `vertices`; NotFiniteInRegion for an f or gradient
+/// that is not finite where it is looked at.
 Sharpness sharpness(const Differentiable& f, std::span<const double> x, const Directions& a,
                     const SharpnessOptions& options);
 
