@@ -46,9 +46,9 @@ struct Axis {
   bool log = false;
 };
 
-/// Logarithmic where the numbers are positive and span more than a factor of ten.
+/// Logarithmic where the numbers are positive and span more than a factor of five.
 Axis axis_of(const CorrelatedQuantity& q) {
-  constexpr double kWide = 10;
+  constexpr double kWide = 5;
   Axis axis;
   const auto [low, high] = std::ranges::minmax(q.mean);
   axis.log = low > 0 && high > kWide * low;
