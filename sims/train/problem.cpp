@@ -88,7 +88,9 @@ double memory_of_run(const TrainProblem& p, int threads) {
   const int abreast = chunks >= threads ? threads : 1;
   const double worker = pass(p.chunk, exact ? After::tangents : After::nothing, exact) +
                         (shifted ? pass(p.chunk, After::nothing, false) : 0);
-  const double vectors_of_worker = (chunks > 1 ? 1 : 0) + (exact ? 1 : 0) + (shifted ? 3 : 0);
+  // A penalised micro-batch that is a chunk needs no direction beside its gradient.
+  const bool whole = r.micro_batch_size == 0 || r.micro_batch_size == static_cast<std::size_t>(p.chunk);
+  const double vectors_of_worker = (chunks > 1 ? 1 : 0) + (exact && !whole ? 1 : 0) + (shifted ? 3 : 0);
   // Parameters now, at the start and those selected; the gradient; the one that gives norms.
   const double vectors = 4 + training::memories(r.optimizer.kind) +
                          (r.grafting.kind == training::GraftingKind::iterative ? 1 : 0);

@@ -83,6 +83,31 @@ TEST(Pass, GivesTheSameBitsWhateverItKeeps) {
   expect_same_whatever_is_kept(c1<double>({16, 16, 3}, 5, 3), 5);
 }
 
+// In the direction's own memory, a layer's product comes when nobody reads its direction any more.
+void expect_same_in_place(const Network<double>& network, int n) {
+  const auto s = situation(network, n, HeadKind::softmax);
+  for (const After after : {After::anything, After::tangents}) {
+    const auto product = [&](bool in_place) {
+      Pass<double> pass(network, n, after);
+      auto v = normals(s.parameters.size(), 1);
+      std::vector<double> own(v.size());
+      gradient(network, s.head, pass, n, s.x.data(), s.targets(), s.weight(), s.parameters.data(),
+               s.state.data(), s.mode, own.data());
+      std::ranges::fill(own, 0.0);
+      hessian_vector(network, s.head, pass, s.targets(), s.weight(), s.parameters.data(), v.data(),
+                     in_place ? v.data() : own.data());
+      return in_place ? v : own;
+    };
+    EXPECT_EQ(product(true), product(false));
+  }
+}
+
+TEST(Pass, ProductsMayTakeThePlaceOfTheirDirection) {
+  expect_same_in_place(every_order<double>(), 7);
+  expect_same_in_place(resnet18<double>({8, 8, 3}, 5, 4, 0), 3);
+  expect_same_in_place(c1<double>({16, 16, 3}, 5, 3), 5);
+}
+
 // Half the units of a residual network are outputs of convolutions, from which the rest follows.
 TEST(Pass, HoldsLessTheLessIsToCome) {
   const auto network = resnet18<float>({32, 32, 3}, 10, 8, 0);

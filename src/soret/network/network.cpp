@@ -241,6 +241,8 @@ template <class T>
 void Network<T>::backward_tangent(Pass<T>& pass, const T* parameters, const T* direction, T* product) const {
   const auto& of = pass.gradient_.of;
   const auto& of_tangent = pass.gradient_tangent_.of;
+  const bool in_place = product == direction;
+  std::size_t end = parameter_count_;
   for (int i = last(); i > 0; --i) {
     const Node& node = nodes_[i];
     if (!node.has_parameters_below) continue;
@@ -248,11 +250,17 @@ void Network<T>::backward_tangent(Pass<T>& pass, const T* parameters, const T* d
     const auto wanted = [&](int from) { return nodes_[from].has_parameters_below; };
     if (node.layer) {
       const bool x = wanted(node.from);
+      const std::size_t count = end - node.parameters;
+      end = node.parameters;
+      // Nobody below reads the layer's part of the direction.
+      T* const own = in_place ? pass.own_product_.get(count) : product + node.parameters;
+      if (in_place) std::fill_n(own, count, T{});
       node.layer->backward_tangent(
           values(pass, i, parameters), tangents(pass, i, direction),
           {of[i], pass.after_ == After::tangents && x && gives_again(i) ? of[node.from] : nullptr, false,
            nullptr},
-          {of_tangent[i], x ? of_tangent[node.from] : nullptr, node.adds, product + node.parameters});
+          {of_tangent[i], x ? of_tangent[node.from] : nullptr, node.adds, own});
+      if (in_place) std::copy_n(own, count, product + node.parameters);
       continue;
     }
     const std::size_t size = pass.n_ * node.shape.size();

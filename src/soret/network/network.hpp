@@ -68,7 +68,8 @@ class Network {
   /// The output's derivative along the direction, of the parameters alone. After forward.
   const T* forward_tangent(Pass<T>& pass, const T* parameters, const T* direction) const;
   /// Adds to product[parameter_count] the derivative of backward's result along the direction, from
-  /// pass.output_gradient_tangent(). After backward and forward_tangent.
+  /// pass.output_gradient_tangent(). After backward and forward_tangent. `product` may be the direction's own
+  /// memory, which then is written, not added to: a layer's part is done with when its product comes.
   void backward_tangent(Pass<T>& pass, const T* parameters, const T* direction, T* product) const;
   /// Moves the state by what forward saw.
   void update_state(Pass<T>& pass, T* state) const;
@@ -154,6 +155,7 @@ class Pass {
   int n_ = 0;
   const T* input_ = nullptr;
   Layers y_, kept_, gradient_, tangent_, kept_tangent_, gradient_tangent_;
+  Scratch<T> own_product_;  ///< of one layer, of a Hessian-vector product in place
 };
 
 /// weight times the sum of the head over the samples, its gradient added to `gradient` unless that is

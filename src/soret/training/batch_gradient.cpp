@@ -335,33 +335,38 @@ void BatchGradient<T>::penalise(const Job& job, Worker& mine, const Range& slab,
                   .scalar = linear ? HeadKind::linear : head_,
                   .weight = 1.0 / own.count,
                   .factor = 2 * term.strength * share};
-  std::vector<T>& v = mine.direction;
-  v.resize(network_.parameter_count());
-  clear(v.size(), v.data());
+  // The only micro-batch of its slab leaves its v where its gradient comes, which is still clear.
+  const std::size_t size = network_.parameter_count();
+  const bool in_place = part.one_pass && own.count == slab.count && !term.penalty.finite_difference;
+  if (!in_place) {
+    mine.direction.resize(size);
+    clear(size, mine.direction.data());
+  }
+  T* const v = in_place ? gradient : mine.direction.data();
   each_pass(part, [&](const Range& range, const Range& here) {
     if (!part.one_pass) forward(job, mine.pass, range, b.parameters.data());
     put_scalar(part, mine.pass, range, here, true);
-    network_.backward(mine.pass, b.parameters.data(), v.data());
+    network_.backward(mine.pass, b.parameters.data(), v);
     if (job.moves_state && !part.one_pass) network_.update_state(mine.pass, b.state.data());
   });
-  const double square = network::sum_of_squares(v.size(), v.data());
+  const double square = network::sum_of_squares(size, v);
   mine.penalty += share * square;
   if (term.penalty.finite_difference)
     add_by_differences(part, square, gradient);
   else
-    add_exactly(part, gradient);
+    add_exactly(part, v, gradient);
 }
 
 // backward_tangent is linear in the derivatives by the outputs that it begins with: the loss's derivative,
 // added to those of the tangent along 2 c v, comes out as the loss's gradient beside 2 c H v. So every
-// penalty costs a forward and backward pass and their tangents, and nothing else.
+// penalty costs a forward and backward pass and their tangents, and nothing else. v may be the gradient's own
+// memory.
 template <class T>
-void BatchGradient<T>::add_exactly(const Part& part, T* gradient) const {
+void BatchGradient<T>::add_exactly(const Part& part, T* v, T* gradient) const {
   const BatchAt<T>& b = part.job.batch;
   Worker& mine = part.mine;
-  std::vector<T>& v = mine.direction;
-  put(v.size(), v.data(), false,
-      [twice = static_cast<T>(part.factor), p = v.data()](std::size_t i) { return twice * p[i]; });
+  put(network_.parameter_count(), v, false,
+      [twice = static_cast<T>(part.factor), v](std::size_t i) { return twice * v[i]; });
   mine.loss_gradient.resize(static_cast<std::size_t>(chunk_) * outputs_);
   each_pass(part, [&](const Range& range, const Range& own) {
     const Stopwatch watch;
@@ -374,7 +379,7 @@ void BatchGradient<T>::add_exactly(const Part& part, T* gradient) const {
       targets = put_scalar(part, mine.pass, range, own, false);
       network_.backward(mine.pass, b.parameters.data(), nullptr);
     }
-    const T* const zt = network_.forward_tangent(mine.pass, b.parameters.data(), v.data());
+    const T* const zt = network_.forward_tangent(mine.pass, b.parameters.data(), v);
     T* const dzt = mine.pass.output_gradient_tangent();
     clear_others(range, own, dzt);
     network::evaluate_tangent(part.scalar, own.count, static_cast<int>(outputs_),
@@ -382,7 +387,7 @@ void BatchGradient<T>::add_exactly(const Part& part, T* gradient) const {
     mine.loss += loss_of(part.job, mine, own, range, 1.0 / b.n, mine.loss_gradient.data());
     for (std::size_t i = at; i < at + static_cast<std::size_t>(own.count) * outputs_; ++i)
       dzt[i] += mine.loss_gradient[i];
-    network_.backward_tangent(mine.pass, b.parameters.data(), v.data(), gradient);
+    network_.backward_tangent(mine.pass, b.parameters.data(), v, gradient);
     mine.penalty_seconds += watch.seconds();
   });
 }

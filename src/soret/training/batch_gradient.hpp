@@ -122,7 +122,7 @@ class BatchGradient {
   Result run(Job job, std::span<T> gradient);
   void compute(const Job& job, Worker& mine, const Range& slab, T* gradient) const;
   void penalise(const Job& job, Worker& mine, const Range& slab, const Range& own, T* gradient) const;
-  void add_exactly(const Part& part, T* gradient) const;
+  void add_exactly(const Part& part, T* v, T* gradient) const;
   void add_by_differences(const Part& part, double square, T* gradient) const;
   const T* forward(const Job& job, network::Pass<T>& pass, const Range& range, const T* parameters) const;
   network::Targets<T> scalar_targets(const Job& job, Worker& mine, const Range& part, const Range& range,
