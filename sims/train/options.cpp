@@ -311,7 +311,7 @@ std::vector<Observable> train_observables() {
       {"sharpness",
        "(C_eps, I)-sharpness of the training loss: phi as far as 10 iterations of L-BFGS-B find it",
        "seed 003 Eqs. 2-3"},
-      {"sharpness_half", "the same in a box of half the size", "seed 003 Eqs. 2-3"},
+      {"sharpness_half", "sharpness in a box of half the size", "seed 003 Eqs. 2-3"},
       {"sam_sharpness", "largest rise of the training loss found in an L2 ball", "Foret et al. 2021, Eq. 1"},
 
       {"stopped_at", "updates done when the run ended"},
