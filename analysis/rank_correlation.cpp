@@ -288,9 +288,7 @@ RankCorrelations rank_correlations(const store::Dataset& file, const Correlation
     return again;
   });
   const auto by_points = resample(request.resamples, all.pairs, [&](std::size_t r) {
-    std::vector<int> draws(points.size(), 0);
-    // One draw fewer than points, as for blocks.
-    draws = draw_blocks(points.size(), request.seed + 1, r);
+    const auto draws = draw_blocks(points.size(), request.seed + 1, r);
     Values again(sources.size());
     for (std::size_t q = 0; q < sources.size(); ++q)
       for (std::size_t i = 0; i < points.size(); ++i)

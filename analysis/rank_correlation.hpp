@@ -46,7 +46,7 @@ struct CorrelatedQuantity {
 struct Coefficient {
   double value = 0;
   Spread over_trajectories;  ///< the same scan run again with other random numbers
-  Spread over_points;        ///< other scan points like these, drawn from these with replacement
+  Spread over_points;        ///< other scan points like these, one fewer drawn from these with replacement
 };
 
 struct PairCorrelation {

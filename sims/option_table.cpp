@@ -73,6 +73,16 @@ Option blocks_option(std::string value, const std::string& of) {
                           of)));
 }
 
+void require_used(const ScanPlan& plan, std::span<const KeyOfKind> keys) {
+  for (const auto& [key, kind_key, kind] : keys) {
+    bool used = plan.common().text(key).empty();
+    for (std::size_t i = 0; i < plan.points() && !used; ++i) used = plan.at(i).text(kind_key) == kind;
+    if (!used)
+      throw ConfigError(fmt::format("{} is set, but {} = {} does not read it; set {} = {}, or leave {} out",
+                                    key, kind_key, plan.at(0).text(kind_key), kind_key, kind, key));
+  }
+}
+
 std::vector<std::int64_t> linear_schedule(std::int64_t first, std::int64_t every, std::int64_t last) {
   constexpr std::int64_t kMostRecords = 1'000'000;
   if (last / every > kMostRecords)

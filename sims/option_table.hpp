@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,14 @@ Option observables_option(std::string value, std::vector<std::string> names);
 std::vector<Option> schedule_options(std::string schedule, std::string every, std::string points);
 /// record.blocks, which the runner reads.
 Option blocks_option(std::string value, const std::string& of);
+
+/// A key that only one kind of something reads.
+struct KeyOfKind {
+  const char *key, *kind_key, *kind;
+};
+/// Throws ConfigError where one of the keys is set and no scan point has the kind that reads it. The keys are
+/// texts that are empty by default, and no scan axes.
+void require_used(const ScanPlan& plan, std::span<const KeyOfKind> keys);
 
 /// Steps first, first + every, ... and `last`. Throws ConfigError where these are more than a file should
 /// hold.

@@ -87,7 +87,7 @@ class LangevinExperiment : public Experiment {
       : record_(langevin_record(plan.common())), threads_(backend.threads) {
     if (backend.kind == Backend::Kind::cuda) cuda_ = require_cuda_device();
     if (backend.kind == Backend::Kind::automatic) cuda_ = find_cuda_device();
-    require_used(plan);
+    check_langevin(plan);
     Box& box = record_.plan.histogram.box;
     for (std::size_t i = 0; i < plan.points(); ++i) {
       const Box own = langevin_point(plan.at(i)).box;

@@ -552,22 +552,13 @@ LangevinPoint langevin_point(const Settings& s, const Box* box) {
   return point;
 }
 
-void require_used(const ScanPlan& plan) {
-  struct Key {
-    const char *key, *kind_key, *kind;
-  };
-  constexpr Key kKeys[] = {{"landscape.formula", "landscape.kind", "formula"},
-                           {"landscape.spectrum", "landscape.kind", "quadratic"},
-                           {"landscape.well_y", "landscape.kind", "wells"},
-                           {"noise.spectrum", "noise.kind", "spectrum"},
-                           {"noise.matrix", "noise.kind", "matrix"}};
-  for (const auto& [key, kind_key, kind] : kKeys) {
-    bool used = plan.common().text(key).empty();
-    for (std::size_t i = 0; i < plan.points() && !used; ++i) used = plan.at(i).text(kind_key) == kind;
-    if (!used)
-      throw ConfigError(fmt::format("{} is set, but {} = {} does not read it; set {} = {}, or leave {} out",
-                                    key, kind_key, plan.at(0).text(kind_key), kind_key, kind, key));
-  }
+void check_langevin(const ScanPlan& plan) {
+  constexpr KeyOfKind kKeys[] = {{"landscape.formula", "landscape.kind", "formula"},
+                                 {"landscape.spectrum", "landscape.kind", "quadratic"},
+                                 {"landscape.well_y", "landscape.kind", "wells"},
+                                 {"noise.spectrum", "noise.kind", "spectrum"},
+                                 {"noise.matrix", "noise.kind", "matrix"}};
+  require_used(plan, kKeys);
 }
 
 LangevinRecord langevin_record(const Settings& common) {

@@ -25,7 +25,7 @@ struct LangevinPoint {
 LangevinPoint langevin_point(const Settings& settings, const langevin::Box* box = nullptr);
 
 /// Throws ConfigError if a formula, a spectrum or a matrix is given that no scan point reads.
-void require_used(const ScanPlan& plan);
+void check_langevin(const ScanPlan& plan);
 
 /// What the whole scan shares.
 struct LangevinRecord {

@@ -274,19 +274,10 @@ SharpnessPoint sharpness_point(const Settings& s) {
 }
 
 void check_sharpness(const ScanPlan& plan) {
-  struct Key {
-    const char *key, *kind_key, *kind;
-  };
-  constexpr Key kKeys[] = {{"function.formula", "function.kind", "formula"},
-                           {"function.checkpoint", "function.kind", "checkpoint"},
-                           {"matrix.entries", "matrix.kind", "given"}};
-  for (const auto& [key, kind_key, kind] : kKeys) {
-    bool used = plan.common().text(key).empty();
-    for (std::size_t i = 0; i < plan.points() && !used; ++i) used = plan.at(i).text(kind_key) == kind;
-    if (!used)
-      throw ConfigError(fmt::format("{} is set, but {} = {} does not read it; set {} = {}, or leave {} out",
-                                    key, kind_key, plan.at(0).text(kind_key), kind_key, kind, key));
-  }
+  constexpr KeyOfKind kKeys[] = {{"function.formula", "function.kind", "formula"},
+                                 {"function.checkpoint", "function.kind", "checkpoint"},
+                                 {"matrix.entries", "matrix.kind", "given"}};
+  require_used(plan, kKeys);
 }
 
 SharpnessRecord sharpness_record(const Settings& common) {

@@ -10,10 +10,10 @@
 #include <string>
 
 #include "sims/checkpoint.hpp"
-#include "sims/simulation.hpp"
 #include "sims/train/derived.hpp"
 #include "sims/train/run.hpp"
 #include "soret/base/error.hpp"
+#include "tests/sims/trained.hpp"
 
 namespace soret::sims {
 namespace {
@@ -30,12 +30,7 @@ struct Case {
     problem = TrainProblems()(plan.at(0), record);
   }
   static ScanPlan parse(const std::string& text, const std::vector<std::string>& overrides) {
-    const OptionTable table = [](std::string_view name) -> std::optional<std::vector<Option>> {
-      const auto* simulation = find_simulation(name);
-      return simulation ? std::optional(simulation->options) : std::nullopt;
-    };
-    return parse_config("simulation = train\n" + text, "test.cfg", {.overrides = overrides}, table,
-                        simulation_names());
+    return plan_of("simulation = train\n" + text, overrides);
   }
   /// The numbers of an observable over its records (and further dimension).
   std::vector<double> of(const TrainRun& run, O observable) const {

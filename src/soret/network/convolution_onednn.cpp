@@ -101,13 +101,14 @@ bool adds(Kind kind) {
 struct Part {
   int first_sample, samples, first_channel, channels;
   bool winograd = false;
+  Kind kind{};
   Turn turn{};              ///< of its kernel, where parts are by channels
   Turn turn_x{}, turn_y{};  ///< into blocks of channels, or out of them for what is the result; of Winograd
   dnnl::primitive primitive{};
   memory x{}, y{}, kernel{}, scratchpad{};
   Arguments arguments{};
 
-  void operator()(Kind kind, const float* of_x, const float* of_y, const float* of_kernel) const {
+  void operator()(const float* of_x, const float* of_y, const float* of_kernel) const {
     const OneThread one;
     if (!winograd) return execute(of_x, of_y, of_kernel);
     float* const blocked_x = scratch<Use::blocked_x>(floats(x.get_desc()));
@@ -156,7 +157,7 @@ class OneDnn final : public ConvolutionKernels<float> {
         float* const kernel = turned + i * p.turned_size;
         part.turn(w + part.first_channel * window(), kernel);
         float* const out = outputs + static_cast<std::size_t>(part.first_channel) * pixels(n);
-        part(kind, x, out, kernel);
+        part(x, out, kernel);
         copy_channels(part, n, add, out, y);
       });
       return;
@@ -164,7 +165,7 @@ class OneDnn final : public ConvolutionKernels<float> {
     const float* const kernel = turned_kernel(p, w);
     each_task(static_cast<int>(p.parts.size()), work(n), [&](int i) {
       const Part& part = p.parts[i];
-      part(kind, x + part.first_sample * s_.in.size(), y + part.first_sample * s_.out.size(), kernel);
+      part(x + part.first_sample * s_.in.size(), y + part.first_sample * s_.out.size(), kernel);
     });
   }
 
@@ -178,7 +179,7 @@ class OneDnn final : public ConvolutionKernels<float> {
       float* const own = dx + part.first_sample * size;
       const bool aside = add && !part.winograd;  // oneDNN does not add to it
       float* const to = aside ? scratch<Use::parts>(part.samples * size) : own;
-      part(kind, to, dy + part.first_sample * s_.out.size(), kernel);
+      part(to, dy + part.first_sample * s_.out.size(), kernel);
       if (aside) put(part.samples * size, own, true, [to](std::size_t k) { return to[k]; });
     });
   }
@@ -194,11 +195,10 @@ class OneDnn final : public ConvolutionKernels<float> {
       if (p.by_channels) {
         float* const out = outputs + static_cast<std::size_t>(part.first_channel) * pixels(n);
         take_channels(part, n, dy, out);
-        part(Kind::weights, x, out, sum);
+        part(x, out, sum);
         part.turn(sum, dw + part.first_channel * window());
       } else {
-        part(Kind::weights, x + part.first_sample * s_.in.size(), dy + part.first_sample * s_.out.size(),
-             sum);
+        part(x + part.first_sample * s_.in.size(), dy + part.first_sample * s_.out.size(), sum);
       }
     });
     if (p.by_channels) return;
@@ -281,7 +281,8 @@ class OneDnn final : public ConvolutionKernels<float> {
       const OneThread one;
       for (Part& part : p.parts) {
         part.winograd = winograd > 0;
-        turned = make(kind, part);
+        part.kind = kind;
+        turned = make(part);
       }
     }
     const memory::desc own(kernel_dims(p.parts[0].channels), memory::data_type::f32,
@@ -341,7 +342,8 @@ class OneDnn final : public ConvolutionKernels<float> {
   }
 
   /// Makes the primitive of a part; the layout that it wants of its kernel.
-  memory::desc make(Kind kind, Part& p) const {
+  memory::desc make(Part& p) const {
+    const Kind kind = p.kind;
     using Tag = memory::format_tag;
     constexpr auto kFloat = memory::data_type::f32;
     const memory::dims x_dims = {p.samples, s_.in.c, s_.in.h, s_.in.w};
