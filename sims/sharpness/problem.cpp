@@ -1,6 +1,7 @@
 #include "sims/sharpness/problem.hpp"
 
 #include <fmt/format.h>
+#include <omp.h>
 
 #include <algorithm>
 #include <cmath>
@@ -9,6 +10,7 @@
 #include "sims/train/run.hpp"
 #include "soret/base/error.hpp"
 #include "soret/base/formula.hpp"
+#include "soret/base/machine.hpp"
 #include "soret/data/batch.hpp"
 #include "soret/measure/difference_hessian.hpp"
 #include "soret/measure/filter_scale.hpp"
@@ -186,13 +188,15 @@ MeasuredFunction MeasuredFunctions::of_network(const FunctionOptions& o, const T
   f.chunks = (count + chunk - 1) / chunk;
   f.pass_bytes = static_cast<double>(network::Pass<T>(placed->network, chunk).planned_bytes(true)) +
                  sizeof(T) * static_cast<double>(f.x.size());
-  f.kept_bytes = measure::kept_bytes(placed->network, count, chunk);
+  // Each thread may have a Hessian of its own.
+  const double most_kept = available_memory() / (4 * omp_get_max_threads());
+  f.kept_bytes = measure::kept_bytes(placed->network, count, chunk, most_kept);
   const auto loss = [placed, head = model.head, chunk, batch = o.batch_statistics] {
     return placed->loss(head, chunk, batch);
   };
   // What they return refers to the network: this must outlive it.
   f.function = [loss] { return measure::loss_function<T>(loss()); };
-  f.hessian = [loss] { return measure::fixed_hessian<T>(loss()); };
+  f.hessian = [loss, most_kept] { return measure::fixed_hessian<T>(loss(), most_kept); };
   if (!o.filter_normalised) return f;
   const auto scale = measure::filter_scale<T>(placed->network, f.x);
   f.function = [function = f.function, x = f.x, scale] { return measure::scaled(function(), x, scale); };

@@ -71,17 +71,28 @@ TEST(Hessian, IsThatOfTheMeanLoss) {
   }
 }
 
-// Product after product, also with the passes of the first ones kept, on any number of threads.
+// Product after product, also with the passes of all, some or none of the chunks kept, on any number of
+// threads.
 TEST(Hessian, IsTheSameWithKeptPasses) {
   for (const Kind kind : kKinds) {
     const Measured m(kind.head, 11);
     const LossAt<double> loss = m.at(4, kind.batch_statistics);
-    EXPECT_GT(kept_bytes(loss.network, 11, 4), 0);
-    EXPECT_EQ(dense(fixed_hessian(loss)), dense(hessian(loss)));
-    expect_independent_of_threads([&] { return dense(fixed_hessian(loss)); });
+    const double all = kept_bytes(loss.network, 11, 4, 1e9);
+    for (const double most : {0.0, 0.4 * all, 0.9 * all, 1e9}) {
+      EXPECT_EQ(dense(fixed_hessian(loss, most)), dense(hessian(loss)));
+      expect_independent_of_threads([&] { return dense(fixed_hessian(loss, most)); });
+    }
   }
-  const auto large = mixed_network<float>(3);
-  EXPECT_EQ(kept_bytes(large, 100'000'000, 128), 0);
+}
+
+TEST(Hessian, KeepsWholeChunksWithinItsLimit) {
+  const auto network = mixed_network<float>(3);
+  const double one = kept_bytes(network, 128, 128, 1e9);
+  EXPECT_GT(one, 0);
+  EXPECT_EQ(kept_bytes(network, 384, 128, 1e9), 3 * one);
+  EXPECT_EQ(kept_bytes(network, 384, 128, 2.5 * one), 2 * one);
+  EXPECT_EQ(kept_bytes(network, 384, 128, 0.5 * one), 0);
+  EXPECT_EQ(kept_bytes(network, 384, 128, 0), 0);
 }
 
 TEST(Hessian, ItsGaussNewtonPartIsMadeOfJacobians) {

@@ -6,21 +6,25 @@
 #include <vector>
 
 #include "soret/measure/workers.hpp"
+#include "soret/network/parallel.hpp"
 
 namespace soret::measure {
 namespace {
 
+/// Of one of the chunks that are computed side by side.
 template <class T>
 struct Worker {
-  Worker(const network::Network<T>& network, int capacity)
-      : pass(network, capacity), product(network.parameter_count()) {}
-  network::Pass<T> pass;
+  network::Pass<T>& pass(const LossAt<T>& loss) {
+    if (!made) made = std::make_unique<network::Pass<T>>(loss.network, capacity(loss));
+    return *made;
+  }
+  std::unique_ptr<network::Pass<T>> made;
   std::vector<T> product;
 };
 
 template <class T>
 struct Memory {
-  Workers<Worker<T>> workers;
+  std::vector<Worker<T>> workers;
   std::vector<T> direction;
 };
 
@@ -40,56 +44,91 @@ void multiply(const LossAt<T>& loss, const network::Chunk& chunk, network::Pass<
                           loss.parameters.data(), direction, product);
 }
 
-/// product = sum over chunks of take(chunk, worker, direction in T).
+/// Adds up what `workers` made of the chunks of a round, in their order whatever the number of threads.
+template <class T>
+void add_products(std::span<const Worker<T>> workers, bool first_round, std::span<double> product) {
+  network::each_run(product.size(), static_cast<double>(workers.size()),
+                    [&](std::size_t begin, std::size_t end) {
+                      if (first_round) std::fill(product.begin() + begin, product.begin() + end, 0.0);
+                      for (const Worker<T>& worker : workers)
+                        for (std::size_t i = begin; i < end; ++i)
+                          product[i] += static_cast<double>(worker.product[i]);
+                    });
+}
+
+/// product = sum over chunks of take(chunk, worker, direction in T), in rounds of a chunk per thread.
 template <class T, class Take>
 SymmetricOperator summed(const LossAt<T>& loss, const Take& take) {
   require_complete(loss);
   auto memory = std::make_shared<Memory<T>>();
   return {loss.network.parameter_count(),
           [loss, memory, take](std::span<const double> v, std::span<double> product) {
-            memory->workers.provide();
-            memory->direction.assign(v.begin(), v.end());
-            std::ranges::fill(product, 0.0);
-            network::for_each_chunk(
-                loss.samples, loss.chunk,
-                [&](const network::Chunk& chunk) {
-                  Worker<T>& mine = memory->workers.mine(loss.network, capacity(loss));
-                  std::ranges::fill(mine.product, T{});
-                  take(chunk, mine, memory->direction.data());
-                },
-                [&](const network::Chunk&) {
-                  const std::vector<T>& part = memory->workers.mine(loss.network, capacity(loss)).product;
-                  for (std::size_t i = 0; i < part.size(); ++i) product[i] += static_cast<double>(part[i]);
-                });
+            auto& [workers, direction] = *memory;
+            direction.resize(v.size());
+            network::each_run(v.size(), 1, [&](std::size_t begin, std::size_t end) {
+              for (std::size_t i = begin; i < end; ++i) direction[i] = static_cast<T>(v[i]);
+            });
+            const int chunks = (loss.samples + loss.chunk - 1) / loss.chunk;
+            const int together = std::min(chunks, omp_get_max_threads());
+            if (workers.size() < static_cast<std::size_t>(together)) workers.resize(together);
+            for (int done = 0; done < chunks; done += together) {
+              const int first = done * loss.chunk;
+              network::for_each_chunk(
+                  std::min(together * loss.chunk, loss.samples - first), loss.chunk,
+                  [&](const network::Chunk& chunk) {
+                    Worker<T>& mine = workers[static_cast<std::size_t>(chunk.first / loss.chunk)];
+                    mine.product.assign(loss.network.parameter_count(), T{});
+                    take({first + chunk.first, chunk.count}, mine, direction.data());
+                  },
+                  [](const network::Chunk&) {});
+              const int computed = std::min(together, chunks - done);
+              add_products(std::span<const Worker<T>>(workers).first(computed), done == 0, product);
+            }
           }};
+}
+
+/// The chunks of a loss, whose passes can be kept.
+struct Keepable {
+  std::size_t chunks;
+  double bytes;  ///< per chunk
+  std::size_t fitting(double most_bytes) const {
+    return std::min(chunks, static_cast<std::size_t>(std::max(0.0, most_bytes) / bytes));
+  }
+};
+
+template <class T>
+Keepable keepable(const network::Network<T>& network, int samples, int chunk) {
+  const int size = std::min(chunk, samples);
+  return {static_cast<std::size_t>((samples + chunk - 1) / chunk),
+          static_cast<double>(network::Pass<T>(network, size).planned_bytes(true))};
 }
 
 }  // namespace
 
 template <class T>
 SymmetricOperator hessian(const LossAt<T>& loss) {
-  return summed(loss, [loss](const network::Chunk& chunk, Worker<T>& mine, const T* direction) {
-    prepare(loss, chunk, mine.pass);
-    multiply(loss, chunk, mine.pass, direction, mine.product.data());
-  });
+  return fixed_hessian(loss, 0);
 }
 
 template <class T>
-double kept_bytes(const network::Network<T>& network, int samples, int chunk) {
-  const int chunks = (samples + chunk - 1) / chunk;
-  const double bytes =
-      chunks * static_cast<double>(network::Pass<T>(network, std::min(chunk, samples)).planned_bytes(true));
-  return bytes <= kMostKeptBytes ? bytes : 0;
+double kept_bytes(const network::Network<T>& network, int samples, int chunk, double most_bytes) {
+  const Keepable all = keepable(network, samples, chunk);
+  return all.bytes * static_cast<double>(all.fitting(most_bytes));
 }
 
 template <class T>
-SymmetricOperator fixed_hessian(const LossAt<T>& loss) {
+SymmetricOperator fixed_hessian(const LossAt<T>& loss, double most_bytes) {
   require_complete(loss);
-  if (kept_bytes(loss.network, loss.samples, loss.chunk) == 0) return hessian(loss);
-  const auto chunks = static_cast<std::size_t>((loss.samples + loss.chunk - 1) / loss.chunk);
-  auto kept = std::make_shared<std::vector<std::unique_ptr<network::Pass<T>>>>(chunks);
+  const std::size_t kept_chunks = keepable(loss.network, loss.samples, loss.chunk).fitting(most_bytes);
+  auto kept = std::make_shared<std::vector<std::unique_ptr<network::Pass<T>>>>(kept_chunks);
   return summed(loss, [loss, kept](const network::Chunk& chunk, Worker<T>& mine, const T* direction) {
-    auto& pass = (*kept)[static_cast<std::size_t>(chunk.first / loss.chunk)];
+    const auto index = static_cast<std::size_t>(chunk.first / loss.chunk);
+    if (index >= kept->size()) {
+      prepare(loss, chunk, mine.pass(loss));
+      multiply(loss, chunk, mine.pass(loss), direction, mine.product.data());
+      return;
+    }
+    auto& pass = (*kept)[index];
     if (!pass) {
       auto made = std::make_unique<network::Pass<T>>(loss.network, chunk.count);
       prepare(loss, chunk, *made);
@@ -102,23 +141,24 @@ SymmetricOperator fixed_hessian(const LossAt<T>& loss) {
 template <class T>
 SymmetricOperator gauss_newton(const LossAt<T>& loss) {
   return summed(loss, [loss](const network::Chunk& chunk, Worker<T>& mine, const T* direction) {
+    network::Pass<T>& pass = mine.pass(loss);
     const T* const w = loss.parameters.data();
-    const T* const z = loss.network.forward(mine.pass, chunk.count, inputs_from(loss, chunk.first), w,
+    const T* const z = loss.network.forward(pass, chunk.count, inputs_from(loss, chunk.first), w,
                                             loss.state.data(), mode_of(loss));
-    const T* const zt = loss.network.forward_tangent(mine.pass, w, direction);
+    const T* const zt = loss.network.forward_tangent(pass, w, direction);
     network::evaluate_tangent(loss.head, chunk.count, static_cast<int>(loss.network.output().size()), z,
                               targets_from(loss, chunk.first), 1.0 / loss.samples, zt,
-                              mine.pass.output_gradient());
-    loss.network.backward(mine.pass, w, mine.product.data());
+                              pass.output_gradient());
+    loss.network.backward(pass, w, mine.product.data());
   });
 }
 
 template SymmetricOperator hessian<float>(const LossAt<float>&);
 template SymmetricOperator hessian<double>(const LossAt<double>&);
-template SymmetricOperator fixed_hessian<float>(const LossAt<float>&);
-template SymmetricOperator fixed_hessian<double>(const LossAt<double>&);
-template double kept_bytes(const network::Network<float>&, int, int);
-template double kept_bytes(const network::Network<double>&, int, int);
+template SymmetricOperator fixed_hessian<float>(const LossAt<float>&, double);
+template SymmetricOperator fixed_hessian<double>(const LossAt<double>&, double);
+template double kept_bytes(const network::Network<float>&, int, int, double);
+template double kept_bytes(const network::Network<double>&, int, int, double);
 template SymmetricOperator gauss_newton<float>(const LossAt<float>&);
 template SymmetricOperator gauss_newton<double>(const LossAt<double>&);
 

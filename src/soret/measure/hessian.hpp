@@ -15,17 +15,15 @@ namespace soret::measure {
 template <class T>
 SymmetricOperator hessian(const LossAt<T>& loss);
 
-/// The same where parameters and data stay as they are between products: the passes of all chunks are kept
-/// with what their gradients left, if that is no more than kMostKeptBytes, and a product takes about two
-/// gradients. The numbers are those of hessian(), bit by bit.
+/// The same where parameters and data stay as they are between products: the passes of the first chunks, as
+/// many as `most_bytes` hold, are kept with what their gradients left, and a product of one of them takes
+/// about two gradients. The numbers are those of hessian(), bit by bit.
 template <class T>
-SymmetricOperator fixed_hessian(const LossAt<T>& loss);
+SymmetricOperator fixed_hessian(const LossAt<T>& loss, double most_bytes);
 
-inline constexpr double kMostKeptBytes = 1 << 30;  ///< our choice
-
-/// Bytes that fixed_hessian() would keep; 0 if that is too much.
+/// Bytes that fixed_hessian() keeps, at most `most_bytes`.
 template <class T>
-double kept_bytes(const network::Network<T>& network, int samples, int chunk);
+double kept_bytes(const network::Network<T>& network, int samples, int chunk, double most_bytes);
 
 /// The Gauss-Newton part of the Hessian, mean J^T (d^2 loss / dz^2) J with J = dz/dw: positive semidefinite
 /// for every head, and for softmax, logistic and squared the Fisher information of the model (fisher.hpp).
