@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <vector>
 
 /// Small integers in floats: every product and sum is exact, so the tiles must equal plain loops.
@@ -56,7 +57,8 @@ TEST_P(PanelProduct, MultipliesLikePlainLoops) {
       const Panel b(std::max(inner, 1), vecs, vecs + 1, next);
       Panel c(rows, vecs, vecs + 2, next);
       const Panel before = c;
-      multiply(rows, inner, vecs, x.data(), x_stride, b.data.data(), b.stride, c.data.data(), c.stride);
+      multiply(rows, inner, vecs, StridedRows{x.data(), x_stride}, b.data.data(), b.stride, c.data.data(),
+               c.stride);
       for (int r = 0; r < rows; ++r) {
         for (int j = 0; j < c.stride * kLanes; ++j) {
           float expected = j < c.columns() ? 0 : before.at(r, j);
@@ -72,14 +74,14 @@ TEST_P(PanelProduct, SubtractsOuterProductsLikePlainLoops) {
   const int vecs = GetParam();
   Integers next;
   for (const int width : {1, 3, 4, 7, 8, 9, 17}) {
-    for (const int terms : {0, 1, 5, 16}) {
+    for (const int terms : {0, 1, 5, 16, 64, 131}) {
       const int x_stride = width + 1;
       const std::vector<float> x = matrix(std::max(terms, 1), x_stride, next);
       const Panel a(std::max(terms, 1), vecs, vecs + 1, next);
       Panel w(width, vecs, vecs + 2, next);
       const Panel before = w;
-      subtract_outer(width, terms, vecs, x.data(), x_stride, a.data.data(), a.stride, w.data.data(),
-                     w.stride);
+      subtract_outer(width, terms, vecs, StridedRows{x.data(), x_stride}, a.data.data(), a.stride,
+                     w.data.data(), w.stride);
       for (int m = 0; m < width; ++m) {
         for (int j = 0; j < w.stride * kLanes; ++j) {
           float expected = before.at(m, j);
@@ -88,6 +90,37 @@ TEST_P(PanelProduct, SubtractsOuterProductsLikePlainLoops) {
         }
       }
     }
+  }
+}
+
+TEST_P(PanelProduct, TakesRowsFromAnywhere) {
+  const int vecs = GetParam();
+  constexpr int kRows = 72;
+  constexpr int kInner = 21;
+  Integers next;
+  const std::vector<float> x = matrix(kRows, kInner, next);
+  std::vector<float> scattered(x.size() + 5);  // last row first, off any alignment
+  std::vector<const float*> row(kRows);
+  for (int r = 0; r < kRows; ++r) {
+    float* const to = scattered.data() + 5 + static_cast<std::ptrdiff_t>(kRows - 1 - r) * kInner;
+    std::copy_n(x.data() + static_cast<std::ptrdiff_t>(r) * kInner, kInner, to);
+    row[r] = to;
+  }
+  const Panel b(kInner, vecs, vecs, next);
+  Panel together(kRows, vecs, vecs, next);
+  Panel apart = together;
+  multiply(kRows, kInner, vecs, StridedRows{x.data(), kInner}, b.data.data(), vecs, together.data.data(),
+           vecs);
+  multiply(kRows, kInner, vecs, ScatteredRows{row.data()}, b.data.data(), vecs, apart.data.data(), vecs);
+  Panel from_together = b;
+  Panel from_apart = b;
+  subtract_outer(kInner, kRows, vecs, StridedRows{x.data(), kInner}, together.data.data(), vecs,
+                 from_together.data.data(), vecs);
+  subtract_outer(kInner, kRows, vecs, ScatteredRows{row.data()}, apart.data.data(), vecs,
+                 from_apart.data.data(), vecs);
+  for (int j = 0; j < together.columns(); ++j) {
+    for (int r = 0; r < kRows; ++r) ASSERT_EQ(apart.at(r, j), together.at(r, j));
+    for (int m = 0; m < kInner; ++m) ASSERT_EQ(from_apart.at(m, j), from_together.at(m, j));
   }
 }
 

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
 #include <numeric>
@@ -429,6 +430,20 @@ TEST(TwoLayerSampling, WithoutReplacementMeetsEverySampleOncePerEpoch) {
       EXPECT_FALSE(std::equal(all.begin(), all.begin() + size, all.begin() + size)) << "one order for ever";
       EXPECT_NE(all, picks(p, 4, 0, 4 * size, 3)) << "one order for all trajectories";
     }
+  }
+}
+
+TEST(TwoLayerSampling, LocatedSamplesLieInTheirSet) {
+  const Problem p = numbered(11, Sampling::with_replacement);
+  const Parameters none;
+  SampleStream stream(p, none, 2);
+  std::array<const float*, 100> x;
+  std::array<float, 100> t;
+  stream.locate(40, 100, x.data(), t.data());
+  const std::vector<int> expected = picks(p, 2, 40, 100, 100);
+  for (int r = 0; r < 100; ++r) {
+    EXPECT_EQ(x[r], p.training->inputs.data() + 2 * static_cast<std::ptrdiff_t>(expected[r]));
+    EXPECT_EQ(t[r], static_cast<float>(expected[r]) + 0.5F);
   }
 }
 

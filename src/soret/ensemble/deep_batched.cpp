@@ -75,6 +75,11 @@ class BatchedNetwork {
         std::ranges::fill(velocity_.back().bias, Lanes{});
       }
     }
+    if (takes_panels(rows_, layers_[0])) {
+      no_sample_.resize(problem.inputs());
+      x_.assign(rows_, no_sample_.data());
+      h_[0].clear();
+    }
     const int widest = std::max({problem.inputs(), problem.width, problem.outputs});
     u_ = panel(widest);
     d_ = panel(widest);
@@ -83,8 +88,12 @@ class BatchedNetwork {
 
   void step(std::int64_t step) {
     const int last = p_.layers - 1;
-    samples_.rows(static_cast<std::uint64_t>(step) * p_.batch_size, p_.batch_size, floats(h_[0]),
-                  stride(p_.inputs()), targets_.data());
+    const auto first = static_cast<std::uint64_t>(step) * p_.batch_size;
+    if (x_.empty()) {
+      samples_.rows(first, p_.batch_size, floats(h_[0]), stride(p_.inputs()), targets_.data());
+    } else {
+      samples_.locate(first, p_.batch_size, x_.data(), targets_.data());
+    }
     for (int l = 0; l <= last; ++l) forward(l);
     residuals();
     for (int l = last; l >= 0; --l) backward(l);
@@ -99,13 +108,25 @@ class BatchedNetwork {
   static float* floats(std::vector<Lanes>& x) { return reinterpret_cast<float*>(x.data()); }
   static int stride(int units) { return (units + kLanes - 1) / kLanes * kLanes; }
 
+  /// Calls f(rows of what goes into layer l), for panels.
+  template <class F>
+  void with_inputs(int l, F f) {
+    if (l == 0 && !x_.empty()) {
+      f(panel::ScatteredRows{x_.data()});
+    } else {
+      f(panel::StridedRows{floats(h_[l]), stride(layers_[l].inputs)});
+    }
+  }
+
   /// u_ = H W + b; below the last layer then the next H and its slopes.
   void forward(int l) {
     DenseLayer& layer = layers_[l];
     const int x_stride = stride(layer.inputs);
     if (takes_panels(rows_, layer)) {
-      panel::multiply(rows_, layer.inputs, layer.vecs, floats(h_[l]), x_stride, layer.w.data(), layer.vecs,
-                      u_.data(), layer.vecs);
+      with_inputs(l, [&](auto x) {
+        panel::multiply(rows_, layer.inputs, layer.vecs, x, layer.w.data(), layer.vecs, u_.data(),
+                        layer.vecs);
+      });
     } else {
       const ConstStrided x(floats(h_[l]), rows_, layer.inputs, Eigen::OuterStride<>(x_stride));
       const ConstStrided w(layer.row(0), layer.inputs, layer.vecs * kLanes,
@@ -180,8 +201,10 @@ class BatchedNetwork {
       }
     }
     if (takes_panels(p_.batch_size, layer)) {
-      panel::subtract_outer(layer.inputs, p_.batch_size, vecs, floats(h_[l]), stride(layer.inputs),
-                            scaled_.data(), vecs, target.w.data(), vecs);
+      with_inputs(l, [&](auto x) {
+        panel::subtract_outer(layer.inputs, p_.batch_size, vecs, x, scaled_.data(), vecs, target.w.data(),
+                              vecs);
+      });
     } else {
       const ConstStrided x(floats(h_[l]), p_.batch_size, layer.inputs,
                            Eigen::OuterStride<>(stride(layer.inputs)));
@@ -203,6 +226,8 @@ class BatchedNetwork {
   int rows_;  ///< of a batch, padded
   std::vector<DenseLayer> layers_, velocity_;
   std::vector<float> targets_;             ///< [B][C]
+  std::vector<const float*> x_;            ///< [rows]: samples where they lie; empty: copied to h_[0]
+  std::vector<float> no_sample_;           ///< zeros, for rows beyond the batch
   std::vector<std::vector<Lanes>> h_;      ///< per layer [rows][inputs / 16]: what goes in
   std::vector<std::vector<Lanes>> slope_;  ///< per layer [rows][vecs]
   std::vector<Lanes> u_, d_, scaled_;      ///< [rows][vecs] of the layer at work

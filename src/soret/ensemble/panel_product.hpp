@@ -23,12 +23,26 @@ inline constexpr int kMaxCombinationVecs = 8;
 /// Panels have a multiple of this many rows; the rest is zeros.
 inline constexpr int kRowMultiple = kTileRows;
 
+/// The rows of a matrix x of one block.
+struct StridedRows {
+  const float* x;
+  int stride;
+  const float* operator()(int r) const { return x + static_cast<std::ptrdiff_t>(r) * stride; }
+};
+
+/// Rows anywhere, as the samples of a batch lie in their set.
+struct ScatteredRows {
+  const float* const* x;
+  const float* operator()(int r) const { return x[r]; }
+};
+
 namespace detail {
 
-/// c[r][j] = sum_m x[r][m] b[m][j] for one tile.
-template <int ROWS, int VECS>
-void multiply_tile(int inner, const float* x, int x_stride, const Lanes* b, int b_stride, Lanes* c,
-                   int c_stride) {
+/// c[r][j] = sum_m x[r][m] b[m][j] for the tile whose first row is r0.
+template <int ROWS, int VECS, class Rows>
+void multiply_tile(int inner, Rows x, int r0, const Lanes* b, int b_stride, Lanes* c, int c_stride) {
+  const float* row[ROWS];
+  for (int r = 0; r < ROWS; ++r) row[r] = x(r0 + r);
   Lanes acc[ROWS][VECS] = {};
   for (int m = 0; m < inner; ++m) {
     Lanes bm[VECS];
@@ -36,7 +50,7 @@ void multiply_tile(int inner, const float* x, int x_stride, const Lanes* b, int 
     for (int j = 0; j < VECS; ++j) bm[j] = b[static_cast<std::ptrdiff_t>(m) * b_stride + j];
 #pragma GCC unroll 8
     for (int r = 0; r < ROWS; ++r) {
-      const Lanes xr = broadcast(x[static_cast<std::ptrdiff_t>(r) * x_stride + m]);
+      const Lanes xr = broadcast(row[r][m]);
 #pragma GCC unroll 8
       for (int j = 0; j < VECS; ++j) acc[r][j] = fma(xr, bm[j], acc[r][j]);
     }
@@ -48,9 +62,10 @@ void multiply_tile(int inner, const float* x, int x_stride, const Lanes* b, int 
   }
 }
 
-/// w[m][j] -= sum_s x[s][m] a[s][j] for one tile of ROWS values of m.
-template <int ROWS, int VECS>
-void subtract_outer_tile(int terms, const float* x, int x_stride, const Lanes* a, int a_stride, Lanes* w,
+/// w[m][j] -= sum_s x[s][m] a[s][j] over terms s in [first, last), for one tile of ROWS values of m from m0
+/// on. Of w, its first row is that of m0.
+template <int ROWS, int VECS, class Rows>
+void subtract_outer_tile(int first, int last, Rows x, int m0, const Lanes* a, int a_stride, Lanes* w,
                          int w_stride) {
   Lanes acc[ROWS][VECS];
 #pragma GCC unroll 8
@@ -58,13 +73,14 @@ void subtract_outer_tile(int terms, const float* x, int x_stride, const Lanes* a
 #pragma GCC unroll 8
     for (int j = 0; j < VECS; ++j) acc[r][j] = w[static_cast<std::ptrdiff_t>(r) * w_stride + j];
   }
-  for (int s = 0; s < terms; ++s) {
+  for (int s = first; s < last; ++s) {
+    const float* const xs = x(s) + m0;
     Lanes as[VECS];
 #pragma GCC unroll 8
     for (int j = 0; j < VECS; ++j) as[j] = a[static_cast<std::ptrdiff_t>(s) * a_stride + j];
 #pragma GCC unroll 8
     for (int r = 0; r < ROWS; ++r) {
-      const Lanes xr = broadcast(x[static_cast<std::ptrdiff_t>(s) * x_stride + r]);
+      const Lanes xr = broadcast(xs[r]);
 #pragma GCC unroll 8
       for (int j = 0; j < VECS; ++j) acc[r][j] = fnma(xr, as[j], acc[r][j]);
     }
@@ -95,32 +111,30 @@ void for_column_tiles(int vecs, F&& f) {
 
 /// c (rows x vecs) = x (rows x inner) b (inner x vecs); rows a multiple of kRowMultiple; vecs counts vectors
 /// of 16.
-inline void multiply(int rows, int inner, int vecs, const float* x, int x_stride, const Lanes* b,
-                     int b_stride, Lanes* c, int c_stride) {
+template <class Rows>
+void multiply(int rows, int inner, int vecs, Rows x, const Lanes* b, int b_stride, Lanes* c, int c_stride) {
   detail::for_column_tiles<kMaxVecs>(vecs, [&]<int VECS>(int first) {
-    constexpr int kRows = kTileRows;
-    for (int r = 0; r < rows; r += kRows) {
-      detail::multiply_tile<kRows, VECS>(inner, x + static_cast<std::ptrdiff_t>(r) * x_stride, x_stride,
-                                         b + first, b_stride,
-                                         c + static_cast<std::ptrdiff_t>(r) * c_stride + first, c_stride);
-    }
+    for (int r = 0; r < rows; r += kTileRows)
+      detail::multiply_tile<kTileRows, VECS>(inner, x, r, b + first, b_stride,
+                                             c + static_cast<std::ptrdiff_t>(r) * c_stride + first, c_stride);
   });
 }
 
-/// w (width x vecs) -= transpose(x) (width x terms) a (terms x vecs).
-inline void subtract_outer(int width, int terms, int vecs, const float* x, int x_stride, const Lanes* a,
-                           int a_stride, Lanes* w, int w_stride) {
+/// w (width x vecs) -= transpose(x) (width x terms) a (terms x vecs). The terms go in runs whose lines and
+/// pages of x the first-level caches hold: a tile takes 32 bytes of each row.
+template <class Rows>
+void subtract_outer(int width, int terms, int vecs, Rows x, const Lanes* a, int a_stride, Lanes* w,
+                    int w_stride) {
+  constexpr int kRun = 64;
   detail::for_column_tiles<kMaxVecs>(vecs, [&]<int VECS>(int first) {
-    constexpr int kRows = kTileRows;
-    int m = 0;
-    for (; m + kRows <= width; m += kRows) {
-      detail::subtract_outer_tile<kRows, VECS>(terms, x + m, x_stride, a + first, a_stride,
-                                               w + static_cast<std::ptrdiff_t>(m) * w_stride + first,
-                                               w_stride);
-    }
-    for (; m < width; ++m) {
-      detail::subtract_outer_tile<1, VECS>(terms, x + m, x_stride, a + first, a_stride,
-                                           w + static_cast<std::ptrdiff_t>(m) * w_stride + first, w_stride);
+    const auto row = [&](int m) { return w + static_cast<std::ptrdiff_t>(m) * w_stride + first; };
+    for (int s = 0; s < terms; s += kRun) {
+      const int end = std::min(s + kRun, terms);
+      int m = 0;
+      for (; m + kTileRows <= width; m += kTileRows)
+        detail::subtract_outer_tile<kTileRows, VECS>(s, end, x, m, a + first, a_stride, row(m), w_stride);
+      for (; m < width; ++m)
+        detail::subtract_outer_tile<1, VECS>(s, end, x, m, a + first, a_stride, row(m), w_stride);
     }
   });
 }

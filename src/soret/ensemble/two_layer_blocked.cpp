@@ -225,8 +225,8 @@ class Network {
   void multiply(const std::vector<Lanes>& b, int vecs, int b_stride, std::vector<Lanes>& out,
                 int out_stride) {
     if (s_.rows < kGeneralRows) {
-      panel::multiply(s_.rows, s_.inputs, vecs, x_.data(), s_.x_stride, b.data(), b_stride, out.data(),
-                      out_stride);
+      panel::multiply(s_.rows, s_.inputs, vecs, panel::StridedRows{x_.data(), s_.x_stride}, b.data(),
+                      b_stride, out.data(), out_stride);
       return;
     }
     const ConstStrided x(x_.data(), s_.rows, s_.inputs, Eigen::OuterStride<>(s_.x_stride));
@@ -250,8 +250,8 @@ class Network {
       }
     }
     if (rows < kGeneralRows) {
-      panel::subtract_outer(s_.inputs, rows, s_.vecs, x_.data(), s_.x_stride, scaled_a_.data(), s_.vecs,
-                            w.data(), w_stride);
+      panel::subtract_outer(s_.inputs, rows, s_.vecs, panel::StridedRows{x_.data(), s_.x_stride},
+                            scaled_a_.data(), s_.vecs, w.data(), w_stride);
       return;
     }
     const ConstStrided x(x_.data(), rows, s_.inputs, Eigen::OuterStride<>(s_.x_stride));

@@ -159,24 +159,28 @@ int SampleStream::pick(std::uint64_t n) {
 }
 
 void SampleStream::rows(std::uint64_t first, int count, float* inputs, int stride, float* targets_out) {
-  const int m = problem_->inputs;
-  const int classes = problem_->outputs;
-  if (problem_->sampling != Sampling::fresh) {
-    const SampleSet& set = *problem_->training;
-    for (int r = 0; r < count; ++r) {
-      const auto s = static_cast<std::size_t>(pick(first + r));
-      std::copy_n(set.inputs.data() + s * m, m, inputs + static_cast<std::size_t>(r) * stride);
-      std::copy_n(set.targets.data() + s * classes, classes,
-                  targets_out + static_cast<std::size_t>(r) * classes);
-    }
+  located_.resize(static_cast<std::size_t>(count));
+  locate(first, count, located_.data(), targets_out);
+  for (int r = 0; r < count; ++r)
+    std::copy_n(located_[r], problem_->inputs, inputs + static_cast<std::size_t>(r) * stride);
+}
+
+void SampleStream::locate(std::uint64_t first, int count, const float** inputs, float* targets_out) {
+  const auto m = static_cast<std::size_t>(problem_->inputs);
+  if (problem_->sampling == Sampling::fresh) {
+    fresh_.resize(static_cast<std::size_t>(round_up(count, kLanes)) * m);
+    fresh_inputs(*problem_, trajectory_, first, count, fresh_.data());
+    fresh_targets(*problem_, *teacher_, trajectory_, first, count, fresh_.data(), targets_out);
+    for (int r = 0; r < count; ++r) inputs[r] = fresh_.data() + r * m;
     return;
   }
-  scratch_.resize(static_cast<std::size_t>(round_up(count, kLanes)) * m);
-  fresh_inputs(*problem_, trajectory_, first, count, scratch_.data());
-  fresh_targets(*problem_, *teacher_, trajectory_, first, count, scratch_.data(), targets_out);
+  const SampleSet& set = *problem_->training;
+  const int classes = problem_->outputs;
   for (int r = 0; r < count; ++r) {
-    std::copy_n(scratch_.data() + static_cast<std::size_t>(r) * m, m,
-                inputs + static_cast<std::size_t>(r) * stride);
+    const auto s = static_cast<std::size_t>(pick(first + r));
+    inputs[r] = set.inputs.data() + s * m;
+    std::copy_n(set.targets.data() + s * classes, classes,
+                targets_out + static_cast<std::size_t>(r) * classes);
   }
 }
 

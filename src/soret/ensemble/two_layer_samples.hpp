@@ -73,6 +73,9 @@ class SampleStream {
   /// Samples [first, first + count): row r at inputs + r * stride (M numbers) and targets + r * C.
   void rows(std::uint64_t first, int count, float* inputs, int stride, float* targets);
 
+  /// The same where they lie: row r at inputs[r], until the next call.
+  void locate(std::uint64_t first, int count, const float** inputs, float* targets);
+
  private:
   /// Which sample of the fixed set is number n.
   int pick(std::uint64_t n);
@@ -80,8 +83,9 @@ class SampleStream {
   const Problem* problem_;
   const Parameters* teacher_;
   std::uint32_t trajectory_;
-  std::vector<float> scratch_;
-  std::vector<int> order_;  ///< of the current epoch
+  std::vector<float> fresh_;           ///< [sample][M]
+  std::vector<const float*> located_;  ///< of rows()
+  std::vector<int> order_;             ///< of the current epoch
   std::int64_t epoch_ = -1;
 };
 
