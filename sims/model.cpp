@@ -17,6 +17,14 @@ const std::vector<std::string> kVggHeads = {"compact", "imagenet"};
 const std::vector<std::string> kStarts(std::begin(network::kInitialisations),
                                        std::end(network::kInitialisations));
 
+constexpr const char* kSameStart = "same";
+
+std::vector<std::string> dense_starts() {
+  std::vector<std::string> all = {kSameStart};
+  all.insert(all.end(), kStarts.begin(), kStarts.end());
+  return all;
+}
+
 /// "512-256-64"; throws ConfigError, saying what is `wanted` of the key, for anything else.
 std::vector<int> sizes_of(const char* key, const std::string& text, const char* wanted) {
   constexpr std::int64_t kMost = 1'000'000;
@@ -76,7 +84,9 @@ std::vector<Option> model_options() {
            "softmax: cross entropy; logistic: two classes; squared: 1/2 |z - e_class|^2"),
       text("network.initialisation", "he_normal", kStarts,
            "he_normal: weights N(0, 2/fan_in), biases 0; he_normal_fan_out; glorot_normal; "
-           "framework_uniform: weights and biases U(-1, 1)/sqrt(fan_in)"),
+           "framework_uniform: weights and biases U(-1, 1)/sqrt(fan_in); small_normal: weights N(0, 0.01^2)"),
+      text("network.dense_initialisation", kSameStart, dense_starts(),
+           "of dense layers; same: as network.initialisation"),
       text("network.start", "", {},
            "checkpoint whose parameters (and running statistics) are begun with; empty: initialisation"),
   };
@@ -97,6 +107,8 @@ Model model_of(const Settings& s) {
   m.batch_norm_group = static_cast<int>(s.integer("network.batch_norm_group"));
   m.head = choice<network::HeadKind>(kHeads, s.text("network.loss"));
   m.initialisation = choice<network::Initialisation>(kStarts, s.text("network.initialisation"));
+  if (const auto& dense = s.text("network.dense_initialisation"); dense != kSameStart)
+    m.dense_initialisation = choice<network::Initialisation>(kStarts, dense);
   m.start = s.text("network.start");
   return m;
 }

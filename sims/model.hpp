@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,7 @@ struct Model {
   int batch_norm_group = 0;
   network::HeadKind head = network::HeadKind::softmax;
   network::Initialisation initialisation = network::Initialisation::he_normal;
+  std::optional<network::Initialisation> dense_initialisation;  ///< of dense layers, if it is another
   std::string start;  ///< a checkpoint to begin from; empty: by initialisation
 
   bool has_batch_norm() const {

@@ -234,6 +234,8 @@ std::vector<Observable> sharpness_observables() {
           "Neyshabur et al. 2017, section 2.4"),
       row("expected_sharpness_draw_error", "its standard error over a trajectory's own draws"),
       row("lambda_max", "largest eigenvalue of the Hessian"),
+      row("lambda_max_converged",
+          "1 if lambda_max is known to curvature.tolerance, else 0: then it is a lower bound"),
       row("hessian_trace", "trace of the Hessian"),
       row("hessian_trace_probe_error", "its standard error over a trajectory's own probes; 0 if exact"),
       row("log_determinant", "sum of log of the Hessian's eigenvalues above the threshold",

@@ -34,6 +34,7 @@ enum class SharpnessObservable {
   expected_sharpness,
   expected_sharpness_draw_error,
   lambda_max,
+  lambda_max_converged,
   hessian_trace,
   hessian_trace_probe_error,
   log_determinant,

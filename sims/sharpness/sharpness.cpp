@@ -119,7 +119,9 @@ class Measurement {
       case O::expected_sharpness_draw_error:
         return {expected().error};
       case O::lambda_max:
-        return {lambda_max()};
+        return {lambda_max().value};
+      case O::lambda_max_converged:
+        return {lambda_max().converged ? 1.0 : 0.0};
       case O::hessian_trace:
         return {trace().value};
       case O::hessian_trace_probe_error:
@@ -203,11 +205,18 @@ class Measurement {
     if (eigenvalues_.empty()) eigenvalues_ = measure::all_eigenvalues(hessian());
     return eigenvalues_;
   }
-  double lambda_max() {
-    if (p_.is_dense()) return eigenvalues().back();
-    return measure::largest_eigenpairs(hessian(), 1, p_.options.eigenvalue_tolerance,
-                                       p_.options.most_products, seed_)
-        .values[0];
+  struct Largest {
+    double value;
+    bool converged;
+  };
+  Largest lambda_max() {
+    if (p_.is_dense()) return {eigenvalues().back(), true};
+    if (!largest_) {
+      const auto found = measure::largest_eigenpairs(hessian(), 1, p_.options.eigenvalue_tolerance,
+                                                     p_.options.most_products, seed_);
+      largest_ = {found.values[0], found.converged};
+    }
+    return *largest_;
   }
   measure::TraceEstimate trace() {
     if (p_.is_dense()) return {std::accumulate(eigenvalues().begin(), eigenvalues().end(), 0.0), 0};
@@ -235,6 +244,7 @@ class Measurement {
   std::optional<measure::BallSharpness> ball_;
   std::optional<measure::TraceEstimate> expected_, trace_;
   std::optional<SymmetricOperator> hessian_;
+  std::optional<Largest> largest_;
   std::optional<measure::PositivePart> positive_;
   std::vector<double> eigenvalues_;
 };
@@ -381,7 +391,8 @@ class SharpnessExperiment : public Experiment {
     const auto columns = static_cast<double>(p.columns());
     // Ten pairs of the quasi-Newton model twice, and what is held of the best point and the current ones.
     double vectors = wants_box() ? 52 * columns + 8 * n : 8 * n;
-    if (record_.wants_any({O::lambda_max, O::hessian_trace, O::log_determinant, O::positive_eigenvalues}))
+    if (record_.wants_any({O::lambda_max, O::lambda_max_converged, O::hessian_trace, O::log_determinant,
+                           O::positive_eigenvalues}))
       vectors += p.is_dense() ? 3 * n * n : std::max(24.0, 2.0 + p.options.lanczos_steps) * n;
     const double run =
         matrix + sizeof(double) * vectors + p.f->kept_bytes + std::min(inside, p.f->chunks) * p.f->pass_bytes;

@@ -380,9 +380,10 @@ class Run {
 Beginning beginning(const TrainProblem& problem, std::uint32_t trajectory) {
   const Model& model = problem.options.model;
   if (model.start.empty())
-    return {initial_parameters(*problem.network, model.initialisation,
-                               training::run_seed(problem.options.seed, trajectory)),
-            problem.network->initial_state()};
+    return {
+        initial_parameters(*problem.network, model.initialisation,
+                           training::run_seed(problem.options.seed, trajectory), model.dense_initialisation),
+        problem.network->initial_state()};
   Weights weights = weights_of(*problem.network, store::read_checkpoint(model.start), model.start);
   return {std::move(weights.parameters), std::move(weights.state)};
 }

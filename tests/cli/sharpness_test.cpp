@@ -166,6 +166,15 @@ TEST(Sharpness, OfCheckpointsIsOfTheirRuns) {
   }
   for (const char* name : {"function_value", "sharpness", "lambda_max", "expected_sharpness"})
     EXPECT_EQ(means(folder, "one.h5", name), means(folder, "three.h5", name));
+  // A search that does not reach its tolerance says so.
+  const auto converged = [&](const std::string& tolerance, const std::string& products) {
+    run(folder, {"scan.cfg", "-o", "largest.h5", "--fresh", "--set", "curvature.dense_parameters=0", "--set",
+                 "curvature.tolerance=" + tolerance, "--set", "curvature.most_products=" + products, "--set",
+                 "record.observables=lambda_max_converged"});
+    return means(folder, "largest.h5", "lambda_max_converged");
+  };
+  EXPECT_EQ(converged("1e-3", "300"), (std::vector<double>{1, 1}));
+  EXPECT_EQ(converged("1e-30", "1").at(0), 0);
   // What training recorded of flatness, by searches of as many iterations from other points.
   const auto flatness = [&](const std::string& epsilon, const char* name) {
     run(folder, {"scan.cfg", "-o", "flat.h5", "--fresh", "--set", "matrix.kind=identity", "--set",

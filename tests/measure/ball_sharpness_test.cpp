@@ -98,6 +98,15 @@ TEST(BallSharpness, OfQuadraticsIsTheTrustRegions) {
   }
 }
 
+TEST(BallSharpness, SaysThatItHasNotConverged) {
+  const Quadratic q = random_quadratic(41, 0, 1, 2);
+  const std::vector<double> x(41, 0.0);
+  const BallSharpness found =
+      ball_sharpness(q.function(), x, {.radius = 30, .starts = 1, .most_iterations = 1, .tolerance = 1e-6});
+  EXPECT_FALSE(found.converged);
+  EXPECT_LT(found.rise, exact_rise(q, 30) * (1 - 1e-3));
+}
+
 TEST(BallSharpness, RefusesWhatHasNone) {
   const Quadratic q = random_quadratic(3, 0, 1, 3);
   const std::vector<double> x(3, 0.0);

@@ -50,6 +50,8 @@ TEST(InitialiseStatistics, WeightsHaveTheirVariance) {
       Initialisation::glorot_normal, [](const Parameter& p) { return 2.0 / (p.fan_in + p.fan_out); }, 3);
   check(
       Initialisation::framework_uniform, [](const Parameter& p) { return 1.0 / 3 / p.fan_in; }, 1.8);
+  check(
+      Initialisation::small_normal, [](const Parameter& /*p*/) { return 1e-4; }, 3);
 }
 
 // Two convolutions of 3 x 3, 30 channels to 40 and 40 to 80: inputs of a unit are all channels of its window,
@@ -73,6 +75,24 @@ TEST(InitialiseStatistics, ConvolutionsCountTheirWindow) {
   check(Initialisation::framework_uniform, "stage2.conv1.bias", 1.0 / 3 / (9 * 40), 1.8);
   // The dense layer behind the 1 x 1 map.
   check(Initialisation::he_normal_fan_out, "dense3.weight", 2.0 / 10, 3);
+}
+
+// The same streams, so that each layer is to the bit what it is under its law alone.
+TEST(Initialise, DenseLayersCanHaveALawOfTheirOwn) {
+  const auto network = vgg<float>({4, 4, 3}, 10, {.convolutions = {1, 1}, .width = 8});
+  const auto fan_out = initial_parameters(network, Initialisation::he_normal_fan_out, 5);
+  const auto uniform = initial_parameters(network, Initialisation::framework_uniform, 5);
+  const auto both =
+      initial_parameters(network, Initialisation::he_normal_fan_out, 5, Initialisation::framework_uniform);
+  int dense = 0;
+  for (const View& view : network.parameters()) {
+    const bool of_dense = view.name.starts_with("dense");
+    dense += of_dense;
+    const auto& expected = of_dense ? uniform : fan_out;
+    for (std::size_t i = 0; i < view.what.size(); ++i)
+      ASSERT_EQ(both[view.offset + i], expected[view.offset + i]) << view.name;
+  }
+  EXPECT_EQ(dense, 6);  // weights and biases of three
 }
 
 TEST(Initialise, WhatIsNoWeightStartsNeutral) {

@@ -19,8 +19,8 @@ Dense<T>::Dense(const Shape& input, int outputs, bool bias)
 template <class T>
 std::vector<Parameter> Dense<T>::parameters() const {
   std::vector<Parameter> all = {
-      {"weight", {output_.c, inputs_}, Parameter::Kind::weight, inputs_, output_.c}};
-  if (bias_) all.push_back({"bias", {output_.c}, Parameter::Kind::bias, inputs_, output_.c});
+      {"weight", {output_.c, inputs_}, Parameter::Kind::weight, inputs_, output_.c, true}};
+  if (bias_) all.push_back({"bias", {output_.c}, Parameter::Kind::bias, inputs_, output_.c, true});
   return all;
 }
 

@@ -20,6 +20,8 @@ double spread(const Parameter& p, Initialisation initialisation) {
       return std::sqrt(2.0 / (p.fan_in + p.fan_out));
     case Initialisation::framework_uniform:
       return 1 / std::sqrt(static_cast<double>(p.fan_in));
+    case Initialisation::small_normal:
+      return 0.01;
   }
   return 0;
 }
@@ -28,19 +30,20 @@ double spread(const Parameter& p, Initialisation initialisation) {
 
 template <class T>
 std::vector<T> initial_parameters(const Network<T>& network, Initialisation initialisation,
-                                  std::uint64_t seed) {
+                                  std::uint64_t seed, std::optional<Initialisation> dense) {
   std::vector<T> parameters(network.parameter_count(), T{});
-  const bool uniform_law = initialisation == Initialisation::framework_uniform;
   for (std::size_t v = 0; v < network.parameters().size(); ++v) {
     const View& view = network.parameters()[v];
     T* const to = parameters.data() + view.offset;
     const std::size_t size = view.what.size();
     if (view.what.kind == Parameter::Kind::scale) std::fill_n(to, size, T{1});
+    const Initialisation law = view.what.dense ? dense.value_or(initialisation) : initialisation;
+    const bool uniform_law = law == Initialisation::framework_uniform;
     const bool random =
         view.what.kind == Parameter::Kind::weight || (uniform_law && view.what.kind == Parameter::Kind::bias);
     if (!random) continue;
     const Stream stream{seed, Purpose::initial_parameters, static_cast<std::uint32_t>(v)};
-    const double scale = spread(view.what, initialisation);
+    const double scale = spread(view.what, law);
     for (std::size_t i = 0; i < size; i += 4) {
       const auto b = stream.block(i / 4);
       float x[4];
@@ -58,7 +61,9 @@ std::vector<T> initial_parameters(const Network<T>& network, Initialisation init
   return parameters;
 }
 
-template std::vector<float> initial_parameters(const Network<float>&, Initialisation, std::uint64_t);
-template std::vector<double> initial_parameters(const Network<double>&, Initialisation, std::uint64_t);
+template std::vector<float> initial_parameters(const Network<float>&, Initialisation, std::uint64_t,
+                                               std::optional<Initialisation>);
+template std::vector<double> initial_parameters(const Network<double>&, Initialisation, std::uint64_t,
+                                                std::optional<Initialisation>);
 
 }  // namespace soret::network

@@ -32,6 +32,7 @@ struct Parameter {
   std::vector<int> shape;  ///< weights are [out][in] or [out][h][w][in]
   Kind kind = Kind::weight;
   int fan_in = 1, fan_out = 1;  ///< of weights and biases: inputs and outputs that one unit is connected to
+  bool dense = false;           ///< of a dense layer
 
   std::size_t size() const;
 };
