@@ -30,6 +30,8 @@ Part twin_part(std::span<const Comparison> left, std::span<const Comparison> rig
 // ---- What the kinds of comparisons share ----
 
 /// Whether the y axis of a figure of lines is logarithmic: as asked for, else by the span of its numbers.
+std::string x_axis_label(const Comparison& comparison);
+bool is_log_x(const Comparison& comparison, const LogScales& scales);
 bool is_log_y(const Comparison& comparison, const LogScales& scales);
 
 /// The values of a map as a block of gnuplot's: x, y, value, a blank line after each row.

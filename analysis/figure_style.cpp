@@ -179,7 +179,6 @@ std::string log_ticks(const Range& range, bool blank) {
   const bool powers = decades > 3 || range.low < 1e-3 || range.high > 1e5;
   std::vector<int> digits{1};
   if (decades <= 3.2) digits = {1, 3};
-  if (decades <= 3.2) digits = {1, 3};
   if (decades <= 2.2) digits = {1, 2, 5};
   if (decades <= 1) digits = {1, 2, 3, 5, 7};
   std::vector<std::string> ticks;

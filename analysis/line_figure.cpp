@@ -70,10 +70,8 @@ class LineFigure {
  public:
   LineFigure(Comparison comparison, const LogScales& scales)
       : comparison_(std::move(comparison)),
-        over_scan_(comparison_.x.values.empty()),
-        log_x_(log_axis(comparison_, true, scales.x, over_scan_) ||
-               (!scales.x && logarithmic_steps(comparison_))),
-        log_y_(log_axis(comparison_, false, scales.y, over_scan_)) {
+        log_x_(is_log_x(comparison_, scales)),
+        log_y_(is_log_y(comparison_, scales)) {
     std::size_t entries = 0;
     for (const auto& panel : comparison_.panels) {
       residuals_ = residuals_ || residuals_exist(panel);
@@ -257,19 +255,12 @@ class LineFigure {
     script += y_label_commands(
         canvas, left, panel_top + kMainHeight / 2,
         with_power(quantity_label(comparison_.quantity, comparison_.long_name, comparison_.unit), y, log_y_));
-    fmt::format_to(out, "set xlabel \"{}\"\n", residuals_ ? "" : with_power(x_label(), x, log_x_));
+    fmt::format_to(out, "set xlabel \"{}\"\n",
+                   residuals_ ? "" : with_power(x_axis_label(comparison_), x, log_x_));
     write_key(canvas, left, panel_top, panel, script);
     write_plot(panel, id, script);
     fmt::format_to(out, "unset label 1\nunset label 2\nset key off\n");
     if (residuals_) write_residuals(canvas, left, panel_top + kMainHeight + kResidualGap, panel, id, script);
-  }
-
-  std::string x_label() const {
-    if (is_step(comparison_.x.name)) return step_word(comparison_.x.long_name) + " {/:Italic t}";
-    if (over_scan_)
-      return symbol(comparison_.x.name) +
-             (comparison_.x.unit == "1" ? "" : " (" + plain(comparison_.x.unit) + ")");
-    return quantity_label(comparison_.x.name, comparison_.x.long_name, comparison_.x.unit);
   }
 
   void write_key(const Canvas& canvas, double left, double panel_top, const ComparisonPanel& panel,
@@ -365,7 +356,7 @@ class LineFigure {
     const auto scaled = [](double z) { return std::asinh(z / kBand); };
     fmt::format_to(out, "unset logscale y\nset yrange [{:.6g}:{:.6g}]\nset ytics ({})\nset xlabel \"{}\"\n",
                    -1.08 * scaled(most), 1.08 * scaled(most), residual_ticks(most),
-                   with_power(x_label(), x, log_x_));
+                   with_power(x_axis_label(comparison_), x, log_x_));
     script += y_label_commands(canvas, left, residual_top + kResidualHeight / 2, "residual / \u03c3");
     fmt::format_to(
         out,
@@ -405,13 +396,24 @@ class LineFigure {
   }
 
   Comparison comparison_;
-  bool over_scan_;
   bool log_x_, log_y_;
   bool residuals_ = false, beside_ = false;
   std::size_t title_lines_ = 0, legend_characters_ = 0, above_ = 0;
 };
 
 }  // namespace
+
+std::string x_axis_label(const Comparison& comparison) {
+  const FigureAxis& x = comparison.x;
+  if (is_step(x.name)) return step_word(x.long_name) + " {/:Italic t}";
+  if (x.values.empty()) return symbol(x.name) + (x.unit == "1" ? "" : " (" + plain(x.unit) + ")");
+  return quantity_label(x.name, x.long_name, x.unit);
+}
+
+bool is_log_x(const Comparison& comparison, const LogScales& scales) {
+  return log_axis(comparison, true, scales.x, comparison.x.values.empty()) ||
+         (!scales.x && logarithmic_steps(comparison));
+}
 
 bool is_log_y(const Comparison& comparison, const LogScales& scales) {
   return log_axis(comparison, false, scales.y, comparison.x.values.empty());

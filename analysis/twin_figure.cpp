@@ -12,7 +12,7 @@
 namespace soret::analysis {
 namespace {
 
-constexpr double kRightLabels = 0.62;  // inches for the axis at the right
+constexpr double kRightLabels = 0.8;  // inches for the axis at the right
 /// Numbers at the left that span this factor or more within a panel are shown on a logarithmic axis. Our
 /// choice.
 constexpr double kLogSpan = 20;
@@ -41,6 +41,12 @@ struct Curve {
   std::size_t side, place;  ///< left 0, right 1; of the side's quantities
   std::string name;
   MeasuredSeries series;
+
+  /// Of place i; 0 where there is none.
+  double error(std::size_t i) const { return series.error[i] > 0 ? series.error[i] : 0; }
+  bool has_errors() const {
+    return std::ranges::any_of(series.error, [](double error) { return error > 0; });
+  }
 };
 
 struct TwinPanel {
@@ -52,7 +58,11 @@ struct TwinPanel {
 class TwinFigure {
  public:
   TwinFigure(std::span<const Comparison> left, std::span<const Comparison> right, const LogScales& scales)
-      : x_(left[0].x.name), names_{shared_name(left), shared_name(right)}, log_(scales.y) {
+      : x_(left[0].x.name),
+        x_label_(x_axis_label(left[0])),
+        names_{shared_name(left), shared_name(right)},
+        log_x_(is_log_x(left[0], scales)),
+        log_(scales.y) {
     const std::array sides = {left, right};
     for (std::size_t side = 0; side < sides.size(); ++side)
       for (std::size_t place = 0; place < sides[side].size(); ++place) {
@@ -60,7 +70,8 @@ class TwinFigure {
         if (one.kind != ComparisonKind::lines || one.x.name != x_)
           throw ConfigError(fmt::format(
               "--right: '{}' cannot share its panels: it is not drawn as lines over {}", one.quantity, x_));
-        if (side == 0 && scales.y) is_log_y(one, scales);  // throws for numbers that have no logarithm
+        if (scales.x) is_log_x(one, scales);               // throws for numbers that have no logarithm
+        if (side == 0 && scales.y) is_log_y(one, scales);  // likewise
         for (const auto& panel : one.panels) take(panel, one.quantity, side, place);
       }
     for (const auto& panel : panels_)
@@ -86,7 +97,8 @@ class TwinFigure {
       auto found = std::ranges::find(panels_, label, &TwinPanel::label);
       if (found == panels_.end()) found = panels_.insert(panels_.end(), {label, {}, panel.marks});
       found->curves.push_back({side, place, words(quantity), series});
-      for (const double x : series.x) x_range_.include(x);
+      for (const double x : series.x)
+        if (!log_x_ || x > 0) x_range_.include(x);
     }
   }
 
@@ -103,8 +115,10 @@ class TwinFigure {
     Range all;
     for (const auto& curve : panel.curves)
       if (curve.side == side)
-        for (const double value : curve.series.mean)
-          if (!positive || value > 0) all.include(value);
+        for (std::size_t i = 0; i < curve.series.mean.size(); ++i)
+          for (const double value : {curve.series.mean[i], curve.series.mean[i] - curve.error(i),
+                                     curve.series.mean[i] + curve.error(i)})
+            if (!positive || value > 0) all.include(value);
     return all;
   }
   bool logarithmic(const TwinPanel& panel) const {
@@ -118,14 +132,18 @@ class TwinFigure {
     auto out = std::back_inserter(script);
     std::vector<std::string> plots;
     std::vector<std::string> arrows;
+    const bool log_left = logarithmic(panel);
     for (std::size_t c = 0; c < panel.curves.size(); ++c) {
       const Curve& curve = panel.curves[c];
       const std::string id = fmt::format("{}n{}c{}", canvas.data, number, c);
       data += fmt::format("{} << END\n", id);
       for (std::size_t i = 0; i < curve.series.x.size(); ++i) {
         const double y = curve.series.mean[i];
-        data += fmt::format("{:.9g} {}\n", curve.series.x[i],
-                            std::isfinite(y) ? fmt::format("{:.9g}", y) : "NaN");
+        const double error = curve.error(i);
+        const double low = log_left && curve.side == 0 && !(y > error) ? 1e-6 * y : y - error;
+        data += std::isfinite(y)
+                    ? fmt::format("{:.9g} {:.9g} {:.9g} {:.9g}\n", curve.series.x[i], y, low, y + error)
+                    : fmt::format("{:.9g} NaN NaN NaN\n", curve.series.x[i]);
       }
       data += "END\n";
       plots.push_back(
@@ -133,14 +151,18 @@ class TwinFigure {
                       "linewidth 1.6 title \"{}\"",
                       id, curve.side + 1, kColours[curve.side],
                       kDashes[std::min(curve.place, kDashes.size() - 1)], plain(curve.name)));
+      if (curve.has_errors())
+        plots.push_back(
+            fmt::format("{} using 1:3:(0):($4-$3) axes x1y{} with vectors nohead linecolor rgb \"{}\" "
+                        "linewidth 1 notitle",
+                        id, curve.side + 1, kColours[curve.side]));
     }
     script += panel_place(canvas, left, panel_top, kPanelWidth, kPanelHeight);
-    script += axis_commands("x", x_range_.padded(), false);
-    const bool log_left = logarithmic(panel);
+    script += axis_commands("x", x_range_.padded(log_x_), log_x_);
     script += axis_commands("y", range(panel, 0, log_left).padded(log_left), log_left);
     script += axis_commands("y2", range(panel, 1, false).padded(), false);
     script += title_commands(canvas, left, panel_top - legend(), panel.label.empty() ? "" : title(panel));
-    fmt::format_to(out, "set xlabel \"{}\"\nunset ylabel\n", symbol(x_));
+    fmt::format_to(out, "set xlabel \"{}\"\nunset ylabel\n", x_label_);
     write_axis_label(canvas, 2, left - 0.68, panel_top, 0, script);
     write_axis_label(canvas, 3, left + kPanelWidth + kRightLabels - 0.08, panel_top, 1, script);
     int tag = 10;
@@ -170,8 +192,9 @@ class TwinFigure {
                    kColours[side]);
   }
 
-  std::string x_;
+  std::string x_, x_label_;
   std::array<std::string, 2> names_;
+  bool log_x_;
   std::optional<bool> log_;  ///< of the left axis; none: by the span of its numbers
   std::vector<TwinPanel> panels_;
   Range x_range_;

@@ -103,6 +103,20 @@ TEST(ComparisonFigure, NegativeNumbersHaveNoLogarithm) {
                ConfigError);
 }
 
+TEST(ComparisonFigure, TwinAxesKeepErrorsAndLogarithms) {
+  const Comparison density = compare(walk_file(), request("density"));
+  const std::vector<Comparison> one{density};
+  const std::vector<Part> parts{twin_part(one, one, {.x = true})};
+  const auto script = figure_script(parts, ".svg");
+  const std::size_t panels = count(script, "\nplot ");
+  EXPECT_EQ(panels, 4);
+  EXPECT_EQ(count(script, "0.25 10 9.5 10.5\n"), 2);  // at either side
+  EXPECT_EQ(count(script, "axes x1y1 with vectors nohead"), panels);
+  EXPECT_EQ(count(script, "axes x1y2 with vectors nohead"), panels);
+  EXPECT_EQ(count(script, "\nset logscale x\n"), panels);
+  EXPECT_THAT(script, HasSubstr("set xlabel \"place in the domain\""));
+}
+
 TEST(ComparisonFigure, BarsStandSideBySide) {
   auto wanted = request("escape_time", "field");
   wanted.chosen = {{"learning_rate", "0.1"}};
