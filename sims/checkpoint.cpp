@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 
+#include "soret/base/digest.hpp"
 #include "soret/base/error.hpp"
 
 namespace soret::sims {
@@ -68,6 +69,10 @@ void put_weights(const network::Network<float>& network, std::span<const float> 
                  std::span<const float> state, store::Dataset& to) {
   put(network.parameters(), parameters, to);
   put(network.state(), state, to);
+}
+
+std::string Weights::digest() const {
+  return Digest().add(std::span<const float>(parameters)).add(std::span<const float>(state)).text();
 }
 
 Weights weights_of(const network::Network<float>& network, const store::Dataset& from,

@@ -18,6 +18,8 @@ inline constexpr std::int64_t kCheckpointFormat = 2;
 struct Weights {
   std::vector<float> parameters;
   std::vector<float> state;
+
+  std::string digest() const;  ///< tells them from others
 };
 
 /// Appends the variables of a network to a checkpoint.

@@ -81,6 +81,7 @@ TrainedNetwork TrainedNetworks::operator()(const fs::path& file, const DataSubse
   trained.network = std::make_shared<const network::Network<float>>(
       make_network<float>(trained.options.model, set->input(), set->train.classes));
   trained.weights = weights_of(*trained.network, checkpoint, file);
+  sources_[file.string()] = trained.weights.digest();
   return trained;
 }
 

@@ -8,6 +8,7 @@
 
 #include "sims/checkpoint.hpp"
 #include "sims/train/options.hpp"
+#include "soret/scan/experiment.hpp"
 
 /// A network that `simulation = train` left in a checkpoint, with the data that it was trained on.
 namespace soret::sims {
@@ -43,7 +44,11 @@ class TrainedNetworks {
   /// and as data::load; ConfigError for more samples than there are.
   TrainedNetwork operator()(const std::filesystem::path& file, const DataSubset& subset = {});
 
+  /// Of the files read so far: path and digest of the weights.
+  const Sources& sources() const { return sources_; }
+
  private:
+  Sources sources_;
   std::map<std::string, std::shared_ptr<const TrainingSet>> sets_;
 };
 

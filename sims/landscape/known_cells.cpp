@@ -9,6 +9,7 @@
 
 #include "sims/landscape/options.hpp"
 #include "soret/base/error.hpp"
+#include "soret/scan/scan_result.hpp"
 #include "soret/store/result_file.hpp"
 
 namespace soret::sims {
@@ -49,13 +50,18 @@ ScanPlan plan_of(const store::Dataset& there, const std::string& file) {
 }  // namespace
 
 std::vector<std::optional<std::vector<double>>> known_cells(const std::string& file, const ScanPlan& plan,
-                                                            const std::vector<Observable>& observables) {
+                                                            const std::vector<Observable>& observables,
+                                                            const Sources& sources) {
   const store::Dataset there = store::read(file);
   const ScanPlan earlier = plan_of(there, file);
   for (const auto& [key, value] : plan.common().values())
     if (!may_differ(key) && values_of(plan, key) != values_of(earlier, key))
       throw ConfigError(fmt::format("landscape.take_from: {} is of another landscape: {} = {} there, {} here",
                                     file, key, values_of(earlier, key), values_of(plan, key)));
+  for (const auto& [checkpoint, digest] : sources)
+    if (!has_source(there.attributes, checkpoint, digest))
+      throw ConfigError(fmt::format(
+          "landscape.take_from: {} was computed from {} when that held something else", file, checkpoint));
   const auto trajectories = static_cast<std::size_t>(plan.common().integer("ensemble.trajectories"));
   if (there.size("block") != trajectories)
     throw ConfigError(

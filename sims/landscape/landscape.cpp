@@ -33,6 +33,7 @@ class Sections {
     section = std::make_shared<Section>(o, networks, data_of(networks[0]));
     return section;
   }
+  const Sources& sources() const { return read_.sources(); }
 
  private:
   Section::Data data_of(const TrainedNetwork& network) {
@@ -68,6 +69,7 @@ class LandscapeExperiment : public Experiment {
       cells_.push_back({sections.of(cell), cell.alpha, cell.beta});
       eigenvectors_ = eigenvectors_ || cell.kind == Kind::eigenvectors;
     }
+    sources_ = sections.sources();
     const auto all = landscape_observables();
     for (const O o : record_.observables) {
       observables_.push_back(all[static_cast<std::size_t>(o)]);
@@ -77,7 +79,7 @@ class LandscapeExperiment : public Experiment {
     }
     known_.resize(cells_.size());
     if (const auto& file = plan.common().text("landscape.take_from"); !file.empty())
-      known_ = known_cells(file, plan, observables_);
+      known_ = known_cells(file, plan, observables_, sources_);
     for (const DerivedQuantity& quantity : landscape_derived())
       if (quantity.what.name != "eigenvalue" || eigenvectors_) derived_.push_back(quantity);
     coordinates_ = {{.name = "direction",
@@ -96,6 +98,7 @@ class LandscapeExperiment : public Experiment {
   const std::vector<std::int64_t>& record_steps() const override { return steps_; }
   const std::vector<Coordinate>& coordinates() const override { return coordinates_; }
   const std::vector<DerivedQuantity>& derived() const override { return derived_; }
+  Sources sources() const override { return sources_; }
   std::string step_name() const override { return "no steps are taken"; }
   std::uint32_t preferred_group(std::size_t /*point*/) const override { return 1; }
   double cost(std::size_t point) const override {
@@ -205,6 +208,7 @@ class LandscapeExperiment : public Experiment {
   std::vector<Observable> observables_;
   std::vector<Coordinate> coordinates_;
   std::vector<DerivedQuantity> derived_;
+  Sources sources_;
   std::vector<std::int64_t> steps_ = {0};
   bool eigenvectors_ = false;
 };

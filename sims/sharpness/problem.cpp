@@ -136,6 +136,7 @@ MeasuredFunctions::Trained MeasuredFunctions::trained_here(const Settings& setti
   if (const auto found = trained_.find(key); found != trained_.end()) return found->second;
   const Settings there = training_settings(settings);
   const TrainProblem p = problems_(there, train_record(there));
+  starts_.merge(sources_of(p));
   training::Recipe recipe = p.options.recipe;
   recipe.seed = training::run_seed(p.options.seed, 0);
   Beginning start = beginning(p, 0);

@@ -42,6 +42,13 @@ class MeasuredFunctions {
   /// rescaled), InputError (no data, no checkpoint, or one of another network).
   std::shared_ptr<const MeasuredFunction> operator()(const SharpnessPoint& point, const Settings& settings);
 
+  /// Of the functions made so far.
+  Sources sources() const {
+    Sources all = checkpoints_.sources();
+    all.insert(starts_.begin(), starts_.end());
+    return all;
+  }
+
  private:
   struct Trained {
     Model model;
@@ -58,6 +65,7 @@ class MeasuredFunctions {
   TrainProblems problems_;
   TrainedNetworks checkpoints_;
   std::map<std::string, Trained> trained_;
+  Sources starts_;  ///< of trained_
   std::map<std::string, std::shared_ptr<const MeasuredFunction>> functions_;
   /// By training set, how many and what the loss compares with.
   using SamplesKey = std::tuple<const TrainingSet*, int, network::HeadKind>;

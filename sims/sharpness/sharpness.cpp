@@ -267,6 +267,7 @@ class SharpnessExperiment : public Experiment {
       check_memory(point, plan.points() * record_.trajectories);
       points_.push_back(std::move(point));
     }
+    sources_ = functions.sources();
     if (record_.wants(O::best_point)) add_columns();
     // The blocks of the ensemble are single trajectories then.
     const bool keeps_all = plan.common().integer("record.blocks") >= record_.trajectories;
@@ -282,6 +283,7 @@ class SharpnessExperiment : public Experiment {
   const std::vector<Observable>& observables() const override { return observables_; }
   const std::vector<std::int64_t>& record_steps() const override { return steps_; }
   const std::vector<Coordinate>& coordinates() const override { return coordinates_; }
+  Sources sources() const override { return sources_; }
   std::string step_name() const override { return "0: measured once"; }
   const std::vector<DerivedQuantity>& derived() const override { return derived_; }
   std::vector<double> derive(std::size_t /*point*/, const PointEnsemble& ensemble) const override {
@@ -428,6 +430,7 @@ class SharpnessExperiment : public Experiment {
   int threads_;
   double said_ = 0;  // bytes of the largest A that was said to be so
   std::vector<Point> points_;
+  Sources sources_;
   std::vector<Observable> observables_;
   std::vector<Coordinate> coordinates_;
   std::vector<DerivedQuantity> derived_;

@@ -4,13 +4,13 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <chrono>
 #include <cmath>
 #include <limits>
 
 #include "sims/checkpoint.hpp"
 #include "sims/train/recorder.hpp"
+#include "soret/base/digest.hpp"
 #include "soret/base/error.hpp"
 #include "soret/scan/scan_result.hpp"
 
@@ -305,14 +305,10 @@ class Run {
     store::write_checkpoint(std::move(to), files_.checkpoint);
   }
 
-  /// What tells the norms of external grafting apart (FNV-1a of their bytes); empty without.
+  /// What tells the norms of external grafting apart; empty without.
   std::string norms_digest() const {
     if (recipe_.grafting.norms.empty()) return {};
-    std::uint64_t hash = 14695981039346656037ULL;
-    for (const double norm : recipe_.grafting.norms)
-      for (const unsigned char byte : std::bit_cast<std::array<unsigned char, sizeof norm>>(norm))
-        hash = (hash ^ byte) * 1099511628211ULL;
-    return fmt::format("{:016x}", hash);
+    return Digest().add(std::span<const double>(recipe_.grafting.norms)).text();
   }
 
   void resume() {
@@ -386,6 +382,20 @@ Beginning beginning(const TrainProblem& problem, std::uint32_t trajectory) {
         problem.network->initial_state()};
   Weights weights = weights_of(*problem.network, store::read_checkpoint(model.start), model.start);
   return {std::move(weights.parameters), std::move(weights.state)};
+}
+
+Sources sources_of(const TrainProblem& problem) {
+  Sources sources;
+  if (const std::string& start = problem.options.model.start; !start.empty()) {
+    const Beginning begin = beginning(problem, 0);
+    sources[start] = Digest()
+                         .add(std::span<const float>(begin.parameters))
+                         .add(std::span<const float>(begin.statistics))
+                         .text();
+  }
+  if (const auto& norms = problem.options.recipe.grafting.norms; !norms.empty())
+    sources[problem.options.method.norm_file] = Digest().add(std::span<const double>(norms)).text();
+  return sources;
 }
 
 training::TrainingState training_state_of(const network::Network<float>& network, const store::Dataset& from,

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "sims/train/problem.hpp"
+#include "soret/scan/experiment.hpp"
 #include "soret/store/checkpoint.hpp"
 
 /// One training run: trajectory number `trajectory` of a scan point.
@@ -39,5 +40,8 @@ struct Beginning {
   std::vector<float> parameters, statistics;
 };
 Beginning beginning(const TrainProblem& problem, std::uint32_t trajectory);
+
+/// The checkpoint to begin from and the file of external norms, where there are any. Throws as beginning().
+Sources sources_of(const TrainProblem& problem);
 
 }  // namespace soret::sims

@@ -94,7 +94,11 @@ class TrainExperiment : public Experiment {
       problems_.push_back(make(plan.at(i), record_));
       check(problems_.back(), record_);
       check_memory(problems_.back(), record_, plan.points() * record_.trajectories, threads_);
-      if (!problems_.back().options.model.start.empty()) beginning(problems_.back(), 0);
+      // Points of other lengths take other norms of one file.
+      for (const auto& [file, digest] : sources_of(problems_.back())) {
+        std::string& all = sources_[file];
+        if (all.find(digest) == std::string::npos) all += (all.empty() ? "" : ",") + digest;
+      }
     }
     const auto all = train_observables();
     bool layers = false;
@@ -139,6 +143,7 @@ class TrainExperiment : public Experiment {
   std::vector<double> derive(std::size_t /*point*/, const PointEnsemble& ensemble) const override {
     return derive_train(record_, derived_, offsets_, ensemble);
   }
+  Sources sources() const override { return sources_; }
   std::string step_name() const override { return record_.counts_epochs ? "epoch" : "update"; }
   std::uint32_t preferred_group(std::size_t /*point*/) const override { return 1; }
   double cost(std::size_t point) const override {
@@ -227,6 +232,7 @@ class TrainExperiment : public Experiment {
   TrainRecord record_;
   int threads_;
   std::vector<TrainProblem> problems_;
+  Sources sources_;
   std::vector<Observable> observables_;
   std::vector<RecordSchedule> schedules_;
   std::vector<Coordinate> coordinates_;

@@ -233,6 +233,25 @@ TEST(Sharpness, OfCheckpointsIsOfTheirRuns) {
   EXPECT_THAT(other.err, AllOf(HasSubstr("point0-run0.h5"), HasSubstr("dense2.weight")));
 }
 
+// What a file was computed from is part of it: the same checkpoint trained again is, another in its place is
+// not.
+TEST(Sharpness, GoesOnOnlyWithTheCheckpointItBeganWith) {
+  const TemporaryFolder folder;
+  folder.write("train.cfg", kTrain);
+  folder.write("scan.cfg", kCheckpoint);
+  run(folder, {"train.cfg", "-o", "train.h5"});
+  run(folder, {"scan.cfg", "-o", "out.h5"});
+  run(folder, {"train.cfg", "-o", "train.h5", "--fresh"});
+  run(folder, {"scan.cfg", "-o", "out.h5"});
+  run(folder,
+      {"train.cfg", "-o", "train.h5", "--fresh", "--set", "network.initialisation=framework_uniform"});
+  const Outcome other = soret({"run", "scan.cfg", "-o", "out.h5"}, {.folder = folder.path()});
+  EXPECT_EQ(other.exit_code, 2);
+  EXPECT_THAT(other.err, AllOf(HasSubstr("train.h5.checkpoints/point0-run0.h5"), HasSubstr("something else"),
+                               HasSubstr("--fresh")));
+  run(folder, {"scan.cfg", "-o", "out.h5", "--fresh"});
+}
+
 TEST(Sharpness, BadInputIsAnError) {
   EXPECT_THAT(rejection(kFormula, {"--set", "sharpness.epsilon=0"}), HasSubstr("> 0"));
   EXPECT_THAT(rejection(kFormula, {"--set", "sharpness.epsilon=-1e-3"}), HasSubstr("sharpness.epsilon"));

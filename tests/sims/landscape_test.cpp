@@ -309,6 +309,9 @@ TEST_F(Landscape, TakesCellsFromAnEarlierFile) {
                 Drawn{all};
               }),
               HasSubstr("no result of simulation = landscape"));
+  train_to(a(), kSmooth, {"sgd.learning_rate=0.3"});
+  EXPECT_THAT(message_of<ConfigError>([&] { Drawn{setting("0 1", true)}; }),
+              AllOf(HasSubstr("earlier.h5"), HasSubstr("a.h5 when that held something else")));
 }
 
 TEST_F(Landscape, RefusesWhatCannotBeDrawn) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -64,6 +65,9 @@ struct RecordSchedule {
   std::vector<std::int64_t> steps;
 };
 
+/// Files that a scan's numbers depend on beside its data sets: path and a digest of what is used of it.
+using Sources = std::map<std::string, std::string>;
+
 class Experiment {
  public:
   virtual ~Experiment() = default;
@@ -95,6 +99,8 @@ class Experiment {
   /// output, which need not exist. What an earlier run left there is to be gone on with, or, if `fresh`, to
   /// be thrown away.
   virtual void keep_in(const std::filesystem::path& /*folder*/, bool /*fresh*/) {}
+  /// A run goes on only with the same.
+  virtual Sources sources() const { return {}; }
   /// What the `step` dimension counts.
   virtual std::string step_name() const { return "SGD step"; }
   /// How many trajectories of a point run together at full speed; units are made of whole multiples of it.

@@ -42,19 +42,25 @@ struct ShardFile {
 std::vector<ShardFile> sorted_shards(std::span<const fs::path> inputs) {
   if (inputs.empty()) throw ConfigError("nothing to merge: name the files of all shards");
   std::map<std::size_t, fs::path> by_index;
-  std::string config;
+  std::string config, sources;
   std::size_t count = 0;
   for (const fs::path& file : inputs) {
     const Attributes attributes = store::read_attributes(file);
     const Shard shard = parse_shard(attribute<std::string>(attributes, "shard", file));
     const std::string& its_config = attribute<std::string>(attributes, "config", file);
+    const auto found = attributes.find("sources");
+    const std::string its_sources = found == attributes.end() ? "" : std::get<std::string>(found->second);
     if (by_index.empty()) {
       config = its_config;
+      sources = its_sources;
       count = shard.count;
     }
     if (without_annotations(its_config) != without_annotations(config))
       throw ConfigError(fmt::format("{} belongs to another config than {} ('there'):{}", file.string(),
                                     inputs[0].string(), config_difference(config, its_config)));
+    if (its_sources != sources)
+      throw ConfigError(fmt::format("{} was computed from other contents of the files that it names than {}",
+                                    file.string(), inputs[0].string()));
     if (shard.count != count)
       throw ConfigError(fmt::format("{} is shard {}, but {} is one of {}", file.string(), shard.text(),
                                     inputs[0].string(), count));

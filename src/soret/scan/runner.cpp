@@ -87,6 +87,9 @@ void check_same_run(const store::Attributes& earlier, const ScanPlan& plan, cons
   if (const std::string there = text_attribute(earlier, "config");
       without_annotations(there) != without_annotations(plan.text()))
     refuse(fmt::format("belongs to another config:{}", config_difference(there, plan.text())));
+  for (const auto& [file, digest] : experiment.sources())
+    if (!has_source(earlier, file, digest))
+      refuse(fmt::format("was computed from {} when that held something else.", file));
   if (const std::string there = text_attribute(earlier, "shard"); there != request.shard.text())
     refuse(fmt::format("is shard {} of the scan, not {}.", there, request.shard.text()));
   if (const std::string there = text_attribute(earlier, "backend");
@@ -142,9 +145,9 @@ class ScanRun {
         request_(request),
         threads_(threads),
         result_(plan, experiment),
-        identity_(fmt::format("{}\nshard {} on {}, {} cells in {} blocks\n", without_annotations(plan.text()),
-                              request.shard.text(), experiment.backend(), result_.cells(),
-                              result_.blocks().count())),
+        identity_(fmt::format("{}\nshard {} on {}, {} cells in {} blocks\n{}",
+                              without_annotations(plan.text()), request.shard.text(), experiment.backend(),
+                              result_.cells(), result_.blocks().count(), sources_text(experiment.sources()))),
         journal_(journal_path(request.output)) {
     store::remove_stale_temporaries(request.output);
     store::remove_stale_temporaries(journal_path(request.output));
@@ -249,6 +252,8 @@ class ScanRun {
                   {"wall_seconds", 0.0},
                   {"complete", std::int64_t{0}},
                   {"shard", request_.shard.text()}};
+    if (const std::string sources = sources_text(experiment_.sources()); !sources.empty())
+      attributes["sources"] = sources;
     if (plan.common().values().contains("ensemble.seed"))
       attributes["seed"] = plan.common().integer("ensemble.seed");
   }

@@ -343,6 +343,19 @@ void annotate(const ScanPlan& plan, Dataset& file) {
       found->second = coordinates;
 }
 
+std::string sources_text(const Sources& sources) {
+  std::string text;
+  for (const auto& [file, digest] : sources)
+    text += fmt::format("{}{} {}", text.empty() ? "" : "\n", file, digest);
+  return text;
+}
+
+bool has_source(const store::Attributes& attributes, const std::string& file, const std::string& digest) {
+  const auto found = attributes.find("sources");
+  const auto* text = found == attributes.end() ? nullptr : std::get_if<std::string>(&found->second);
+  return text && ("\n" + *text + "\n").find(fmt::format("\n{} {}\n", file, digest)) != std::string::npos;
+}
+
 std::string config_difference(const std::string& there, const std::string& here) {
   constexpr int kMost = 5;
   const auto keys_there = keys_of(without_annotations(there));

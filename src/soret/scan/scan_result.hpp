@@ -79,6 +79,11 @@ class ScanResult {
 /// of a scan said: attribute `config`, and `label`.
 void annotate(const ScanPlan& plan, store::Dataset& file);
 
+/// The attribute `sources` of a scan's file: "results/train.h5.checkpoints/point0-run0.h5 0123456789abcdef",
+/// a line each.
+std::string sources_text(const Sources& sources);
+bool has_source(const store::Attributes& attributes, const std::string& file, const std::string& digest);
+
 /// Copies the data of all points that are finished in `from`. Throws InputError if the two have different
 /// dimensions, coordinates or variables.
 void copy_finished(const store::Dataset& from, store::Dataset& to);
