@@ -48,9 +48,10 @@ struct PanelGrid {
 
   std::size_t columns() const { return count == 4 ? 2 : std::min<std::size_t>(count, 3); }
   double left(std::size_t panel) const { return static_cast<double>(panel % columns()) * cell_width; }
-  double top(std::size_t panel) const { return static_cast<double>(panel / columns()) * cell_height; }
+  std::size_t rows_of(std::size_t panels) const { return (panels + columns() - 1) / columns(); }
+  double top(std::size_t panel) const { return static_cast<double>(rows_of(panel + 1) - 1) * cell_height; }
   double width() const { return static_cast<double>(columns()) * cell_width; }
-  double height() const { return static_cast<double>((count + columns() - 1) / columns()) * cell_height; }
+  double height() const { return static_cast<double>(rows_of(count)) * cell_height; }
 };
 
 /// "χ²/dof = 0.97"; empty if there is none.

@@ -63,7 +63,8 @@ SymmetricOperator summed(const LossAt<T>& loss, const Take& take) {
   auto memory = std::make_shared<Memory<T>>();
   return {loss.network.parameter_count(),
           [loss, memory, take](std::span<const double> v, std::span<double> product) {
-            auto& [workers, direction] = *memory;
+            auto& workers = memory->workers;
+            auto& direction = memory->direction;
             direction.resize(v.size());
             network::each_run(v.size(), 1, [&](std::size_t begin, std::size_t end) {
               for (std::size_t i = begin; i < end; ++i) direction[i] = static_cast<T>(v[i]);
