@@ -186,6 +186,15 @@ double Quantity::error(std::size_t point, std::span<const std::size_t> index) co
   return errors_ ? (*errors_)[cell(point, index)] : kNaN;
 }
 
+bool Quantity::has_survivors(std::size_t point) const {
+  const store::Variable* survivors = file_.find("block_trajectories");
+  if (!survivors) return true;
+  const auto& all = survivors->integers();
+  const std::size_t blocks = all.size() / file_.at("finished").integers().size();
+  const auto first = all.begin() + static_cast<std::ptrdiff_t>(point * blocks);
+  return std::any_of(first, first + static_cast<std::ptrdiff_t>(blocks), [](auto n) { return n > 0; });
+}
+
 void Quantity::choose_points(const Choices& chosen) {
   const auto& finished = file_.at("finished").integers();
   std::size_t cells = 1;
@@ -197,7 +206,7 @@ void Quantity::choose_points(const Choices& chosen) {
     const auto first = values_.begin() + static_cast<std::ptrdiff_t>(p * cells);
     if (fault.empty() && std::none_of(first, first + static_cast<std::ptrdiff_t>(cells),
                                       [](double value) { return std::isfinite(value); }))
-      fault = "no numbers";
+      fault = has_survivors(p) ? "no numbers" : "all of its trajectories diverged";
     if (fault.empty()) {
       points.push_back(p);
       continue;

@@ -103,6 +103,7 @@ class Quantity {
   double error_scale(std::size_t point) const;
 
  private:
+  bool has_survivors(std::size_t point) const;
   void choose_points(const std::map<std::string, std::string>& chosen);
   void choose_places(const std::map<std::string, std::string>& chosen);
   void choose_steps(std::span<const std::int64_t> steps);

@@ -65,6 +65,9 @@ Settings checkpoint_settings(const store::Dataset& checkpoint, const fs::path& f
 
 TrainedNetwork TrainedNetworks::operator()(const fs::path& file, const DataSubset& subset) {
   const store::Dataset checkpoint = store::read_checkpoint(file);
+  if (const auto ended = checkpoint.attributes.find("ended");
+      ended != checkpoint.attributes.end() && ended->second == store::Attribute(std::int64_t{0}))
+    fmt::print(stderr, "note: {} is of a run that has not ended\n", file.string());
   TrainedNetwork trained{.file = file,
                          .settings = checkpoint_settings(checkpoint, file),
                          .options = {},

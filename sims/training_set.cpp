@@ -9,6 +9,7 @@
 
 #include "sims/option_table.hpp"
 #include "soret/base/error.hpp"
+#include "soret/base/machine.hpp"
 #include "soret/data/load.hpp"
 #include "soret/data/random_subset.hpp"
 #include "soret/random/fill.hpp"
@@ -27,6 +28,13 @@ bool is_synthetic(const std::string& kind) {
 data::Dataset draw(const DataOptions& o, std::size_t samples, std::uint32_t part) {
   data::Dataset set{.name = o.kind, .width = o.inputs, .classes = o.classes, .images = {}, .labels = {}};
   const auto inputs = static_cast<std::size_t>(o.inputs);
+  const double bytes = sizeof(float) * static_cast<double>(samples) * static_cast<double>(inputs);
+  constexpr double kGiB = 1 << 30;
+  if (const double available = available_memory(); available != 0 && bytes >= available)
+    throw ConfigError(
+        fmt::format("data.kind = {}: {} samples of data.inputs = {} take {:.1f} GiB, and {:.1f} GiB are "
+                    "free; take fewer (data.training_samples, data.test_samples)",
+                    o.kind, samples, o.inputs, bytes / kGiB, available / kGiB));
   set.images.resize(samples * inputs);
   fill_normal({o.seed, Purpose::dataset_inputs, part}, 0, set.images);
   const Stream classes{o.seed, Purpose::dataset_labels, part};

@@ -33,7 +33,7 @@ constexpr Usage kUsage{
         "  soret fit results/quickstart.h5 --observable activation_rate\n"
         "  soret fit scan.h5 --observable v_norm --window 0:500 --json\n"
         "  soret fit scan.h5 --observable accuracy --optimum batch_size -o optimum.png\n"
-        "  soret fit scan.h5 --observable loss --optimum batch_size --best lowest --step 2000",
+        "  soret fit scan.h5 --observable loss --optimum batch_size --step 2000",
     .word = "FILE.h5",
     .fewest = 1,
     .most = 1};
@@ -112,7 +112,10 @@ void fit_optima(const Arguments& arguments) {
   const auto key = arguments.get("optimum");
   OptimumOptions request;
   if (arguments.has("best")) require_choice(kUsage, "--best", arguments.get("best"), {"highest", "lowest"});
-  request.lowest = arguments.get("best") == "lowest";
+  const std::string observable = arguments.get("observable");
+  const bool is_cost =
+      observable.find("loss") != std::string::npos || observable.find("error") != std::string::npos;
+  request.lowest = arguments.has("best") ? arguments.get("best") == "lowest" : is_cost;
   if (arguments.has("share")) {
     const auto share = parse_real(arguments.get("share"));
     if (!share) usage_error(kUsage, fmt::format("--share {}: is no number", arguments.get("share")));
@@ -178,7 +181,7 @@ void fit(const Words& words) {
        "of a "
        "parabola in its logarithm")  //
       ("best", po::value<std::string>()->value_name("highest|lowest"),
-       "which value is the best; default highest")  //
+       "which value is the best; default lowest of a loss or an error, else highest")  //
       ("share", po::value<std::string>()->value_name("S"),
        "the parabola goes through the points that lie within this share of the smaller fall from the best "
        "point to an end of the curve; default 0.5")  //

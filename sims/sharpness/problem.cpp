@@ -17,6 +17,7 @@
 #include "soret/measure/hessian.hpp"
 #include "soret/measure/layer_rescaling.hpp"
 #include "soret/measure/loss_function.hpp"
+#include "soret/network/chunks.hpp"
 #include "soret/training/trainer.hpp"
 
 namespace soret::sims {
@@ -186,7 +187,7 @@ MeasuredFunction MeasuredFunctions::of_network(const FunctionOptions& o, const T
   placed->parameters.assign(f.x.begin(), f.x.end());
   const int count = static_cast<int>(placed->samples->labels.size());
   const int chunk = std::min(count, o.chunk > 0 ? o.chunk : kEvaluationChunk);
-  f.chunks = (count + chunk - 1) / chunk;
+  f.chunks = network::chunks_of(count, chunk);
   f.pass_bytes = static_cast<double>(network::Pass<T>(placed->network, chunk).planned_bytes(true)) +
                  sizeof(T) * static_cast<double>(f.x.size());
   // Each thread may have a Hessian of its own.

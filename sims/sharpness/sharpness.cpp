@@ -11,6 +11,7 @@
 #include "sims/sharpness/options.hpp"
 #include "sims/sharpness/problem.hpp"
 #include "sims/side_by_side.hpp"
+#include "sims/stoppable.hpp"
 #include "soret/base/error.hpp"
 #include "soret/base/machine.hpp"
 #include "soret/measure/difference_hessian.hpp"
@@ -81,7 +82,7 @@ class Measurement {
       : p_(p),
         seed_(training::run_seed(p.options.seed, trajectory)),
         stop_(stop),
-        f_(stoppable(p.f->function())) {}
+        f_(stoppable(p.f->function(), stop)) {}
 
   /// The numbers of an observable.
   std::vector<double> operator()(O o) {
@@ -135,21 +136,6 @@ class Measurement {
   }
 
  private:
-  Differentiable stoppable(const Differentiable& f) const {
-    Differentiable g{f.size,
-                     [this, value = f.value](std::span<const double> x) {
-                       if (stop_) throw Stopped{};
-                       return value(x);
-                     },
-                     {}};
-    if (f.gradient)
-      g.gradient = [this, gradient = f.gradient](std::span<const double> x, std::span<double> slope) {
-        if (stop_) throw Stopped{};
-        return gradient(x, slope);
-      };
-    return g;
-  }
-
   double gradient_norm() {
     std::vector<double> slope(p_.arguments());
     if (f_.gradient) {
@@ -192,12 +178,7 @@ class Measurement {
 
   const SymmetricOperator& hessian() {
     if (!hessian_) {
-      hessian_ = p_.f->hessian();
-      hessian_->apply = [this, apply = hessian_->apply](std::span<const double> v,
-                                                        std::span<double> product) {
-        if (stop_) throw Stopped{};
-        apply(v, product);
-      };
+      hessian_ = stoppable(p_.f->hessian(), stop_);
     }
     return *hessian_;
   }

@@ -7,6 +7,7 @@
 #include <numeric>
 #include <utility>
 
+#include "sims/stoppable.hpp"
 #include "soret/measure/ball_sharpness.hpp"
 #include "soret/measure/fisher.hpp"
 #include "soret/measure/loss_function.hpp"
@@ -72,10 +73,11 @@ data::Batch<float> front(const data::Dataset& set, std::size_t count) {
 }  // namespace
 
 Recorder::Recorder(const TrainProblem& problem, const TrainRecord& record, std::uint64_t seed,
-                   std::vector<float> start)
+                   std::vector<float> start, const std::atomic<bool>& stop)
     : problem_(problem),
       record_(record),
       seed_(seed),
+      stop_(stop),
       start_(std::move(start)),
       sampler_(problem.options.recipe.sampling, problem.set->train.size(), problem.options.recipe.batch_size,
                seed),
@@ -276,7 +278,7 @@ const std::vector<double>& Recorder::fisher() {
 const measure::SymmetricOperator& Recorder::hessian() {
   if (!hessian_) {
     curved_loss_.emplace(loss(false));
-    hessian_ = measure::hessian(*curved_loss_);
+    hessian_ = stoppable(measure::hessian(*curved_loss_), stop_);
   }
   return *hessian_;
 }
@@ -305,7 +307,7 @@ double Recorder::flatness(const Measure& measure_at) {
   const measure::LossAt<float> at = loss(false);
   const std::vector<double> x(at.parameters.begin(), at.parameters.end());
   try {
-    return measure_at(measure::loss_function(at), x);
+    return measure_at(stoppable(measure::loss_function(at), stop_), x);
   } catch (const measure::NotFiniteInRegion& error) {
     throw measure::NotFinite(error.what());
   }

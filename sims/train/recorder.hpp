@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <optional>
 #include <span>
 #include <vector>
@@ -30,7 +31,7 @@ class Recorder {
 
   /// `start`: the parameters that the run began with. All must outlive this.
   Recorder(const TrainProblem& problem, const TrainRecord& record, std::uint64_t seed,
-           std::vector<float> start);
+           std::vector<float> start, const std::atomic<bool>& stop);
 
   /// Forgets what was computed at other parameters.
   void look_at(const training::TrainingState& state, const training::Trainer& trainer,
@@ -38,7 +39,8 @@ class Recorder {
 
   /// Numbers of an observable per record.
   std::size_t extent(TrainObservable observable) const;
-  /// out[extent(observable)]; not for those that are recorded once.
+  /// out[extent(observable)]; not for those that are recorded once. Throws Stopped, from curvature, when
+  /// `stop` is set.
   void measure(TrainObservable observable, std::span<double> out);
 
   const Scores& train() { return train_scores()[0]; }
@@ -73,6 +75,7 @@ class Recorder {
   const TrainProblem& problem_;
   const TrainRecord& record_;
   std::uint64_t seed_;
+  const std::atomic<bool>& stop_;
   std::vector<float> start_;
   training::Sampler sampler_;
   training::Sampler monitor_sampler_;

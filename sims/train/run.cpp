@@ -52,12 +52,13 @@ class Run {
         trajectory_(trajectory),
         files_(files),
         stop_(stop),
-        recipe_(problem.options.recipe) {
+        recipe_(problem.options.recipe),
+        sources_(sources_of(problem)) {
     recipe_.seed = training::run_seed(problem.options.seed, trajectory);
     Beginning begin = beginning(problem, trajectory);
     state_.training = initial_training_state(*problem.network, recipe_, begin.parameters);
     state_.training.statistics = std::move(begin.statistics);
-    recorder_.emplace(problem, record, recipe_.seed, std::move(begin.parameters));
+    recorder_.emplace(problem, record, recipe_.seed, std::move(begin.parameters), stop_);
     lay_out();
     resume();
   }
@@ -126,7 +127,7 @@ class Run {
   void remember(const training::Step& step) {
     StepRecord& last = state_.last;
     last.gradient_norm = step.gradient_norm;
-    last.penalty = step.penalty;
+    if (recipe_.penalty.applies(state_.training.update - 1)) last.penalty = step.penalty;
     const double spent[] = {step.loading_seconds, step.gradient_seconds - step.penalty_seconds,
                             step.penalty_seconds, step.update_seconds};
     for (std::size_t k = 0; k < std::size(spent); ++k) last.seconds[k] += spent[k];
@@ -169,6 +170,8 @@ class Run {
           std::span(state_.values).subspan(offsets_[member] + index * extent, extent);
       try {
         recorder_->measure(o, out);
+      } catch (const Stopped&) {
+        interrupt();
       } catch (const measure::NotFinite&) {  // the curvature overflows before the loss does
         return false;
       }
@@ -250,6 +253,7 @@ class Run {
 
   /// The first recorded step that lies ahead, or the last.
   TrainRun diverged() {
+    if (!files_.checkpoint.empty()) store::remove_checkpoint(files_.checkpoint);  // of no use to anyone
     const auto next = std::ranges::find_if(
         record_.steps, [&](std::int64_t step) { return update_of(step) >= state_.training.update; });
     return {std::move(state_.values), next == record_.steps.end() ? record_.steps.back() : *next};
@@ -276,7 +280,7 @@ class Run {
                      {"trajectory", static_cast<std::int64_t>(trajectory_)},
                      {"run_seed", fmt::format("{}", recipe_.seed)},
                      {"parameters", static_cast<std::int64_t>(t.parameters.size())},
-                     {"external_norms", norms_digest()},
+                     {"sources", sources_text(sources_)},
                      {"update", t.update},
                      {"optimizer_updates", t.optimizer.updates},
                      {"update_norm", state_.last.update_norm},
@@ -305,12 +309,6 @@ class Run {
     store::write_checkpoint(std::move(to), files_.checkpoint);
   }
 
-  /// What tells the norms of external grafting apart; empty without.
-  std::string norms_digest() const {
-    if (recipe_.grafting.norms.empty()) return {};
-    return Digest().add(std::span<const double>(recipe_.grafting.norms)).text();
-  }
-
   void resume() {
     if (files_.checkpoint.empty()) return;
     std::optional<store::Recovered> recovered;
@@ -329,11 +327,12 @@ class Run {
           fmt::format("checkpoint {} belongs to another config:{}\nStart over with --fresh, or "
                       "choose another output.",
                       files_.checkpoint.string(), config_difference(there, problem_.config)));
-    if (text_attribute(from, "external_norms") != norms_digest())
-      throw InputError(
-          fmt::format("checkpoint {} was written with other norms than {} now holds; start over with "
-                      "--fresh, or choose another output",
-                      files_.checkpoint.string(), problem_.options.method.norm_file));
+    for (const auto& [file, digest] : sources_)
+      if (!has_source(from.attributes, file, digest))
+        throw InputError(
+            fmt::format("checkpoint {} was written when {} held something else; start over with --fresh, or "
+                        "choose another output",
+                        files_.checkpoint.string(), file));
     state_.training = training_state_of(*problem_.network, from, files_.checkpoint);
     state_.last.update_norm = real_attribute(from, "update_norm");
     state_.last.gradient_norm = real_attribute(from, "gradient_norm");
@@ -360,6 +359,7 @@ class Run {
   const RunFiles& files_;
   const std::atomic<bool>& stop_;
   training::Recipe recipe_;
+  Sources sources_;
   Clock::time_point start_ = Clock::now();
   RunState state_;
   std::optional<Recorder> recorder_;

@@ -68,18 +68,34 @@ double memory_of_flatness(const TrainProblem& p, const TrainRecord& record) {
   return wanted ? kVectors * sizeof(double) * static_cast<double>(p.network->parameter_count()) : 0;
 }
 
+/// Bytes of the passes over the micro-batches whose norms are recorded.
+double memory_of_monitoring(const TrainProblem& p, const TrainRecord& record, int threads) {
+  if (!record.wants(O::micro_batch_norm) && !record.wants(O::micro_batch_square) &&
+      !record.wants(O::sampled_micro_batch_square))
+    return 0;
+  const auto size = std::min(p.set->train.size(), static_cast<std::size_t>(record.monitored_size));
+  const network::Pass<float> pass(*p.network, static_cast<int>(size), network::After::nothing);
+  const auto parameters = sizeof(float) * static_cast<double>(p.network->parameter_count());
+  const auto images = static_cast<double>(size * p.network->input().size()) * sizeof(float);
+  return std::min(threads, record.monitored_batches) *
+             (static_cast<double>(pass.planned_bytes(false)) + parameters) +
+         record.monitored_batches * images;
+}
+
 /// Throws ConfigError where runs of a point would need more memory than there is.
 void check_memory(const TrainProblem& p, const TrainRecord& record, std::size_t runs, int threads) {
   const auto together = static_cast<int>(std::min(runs, static_cast<std::size_t>(threads)));
-  const double run = memory_of_run(p, std::max(1, threads / together)) + memory_of_flatness(p, record);
+  const int inside = std::max(1, threads / together);
+  const double run =
+      memory_of_run(p, inside) + memory_of_flatness(p, record) + memory_of_monitoring(p, record, inside);
   const double available = available_memory();
   if (available == 0 || together * run < available) return;
   constexpr double kGiB = 1 << 30;
   throw ConfigError(fmt::format(
       "a run of {} parameters in chunks of {} samples takes about {:.1f} GiB, {} at a time {:.1f} GiB, and "
       "{:.1f} GiB "
-      "are free; take a smaller sgd.chunk (or sgd.micro_batch_size, which it follows), network.width or "
-      "--threads",
+      "are free; take a smaller sgd.chunk (or sgd.micro_batch_size, which it follows), "
+      "record.monitored_size, network.width or --threads",
       p.network->parameter_count(), p.chunk, run / kGiB, together, together * run / kGiB, available / kGiB));
 }
 

@@ -165,7 +165,66 @@ TEST(Train, DrawsMethodsInOnePanel) {
   EXPECT_GT(fs::file_size(folder / "figure.svg"), 1000);
 }
 
+// A kept checkpoint is of the network that it began with, and nothing is left of a run that diverged.
+TEST(Train, CheckpointsAreOfTheirBeginnings) {
+  const TemporaryFolder folder;
+  folder.write("scan.cfg", kConfig);
+  const auto run = [&](const std::vector<std::string>& words) {
+    std::vector<std::string> all{"run",
+                                 "scan.cfg",
+                                 "--quiet",
+                                 "--set",
+                                 "ensemble.trajectories=1",
+                                 "--set",
+                                 "record.observables=train_loss",
+                                 "--set",
+                                 "sgd.optimizer=sgd",
+                                 "--set",
+                                 "checkpoint.keep=final"};
+    all.insert(all.end(), words.begin(), words.end());
+    return soret(all, {.folder = folder.path()});
+  };
+  const std::string start = "network.start=a.h5.checkpoints/point0-run0.h5";
+  ASSERT_EQ(run({"-o", "a.h5"}).exit_code, 0);
+  ASSERT_EQ(run({"-o", "b.h5", "--set", start}).exit_code, 0);
+  ASSERT_EQ(run({"-o", "a.h5", "--fresh", "--set", "sgd.epochs=2"}).exit_code, 0);
+  fs::remove(folder / "b.h5");
+  const Outcome other = run({"-o", "b.h5", "--set", start});
+  EXPECT_EQ(other.exit_code, 3);
+  EXPECT_THAT(other.err, AllOf(HasSubstr("b.h5.checkpoints/point0-run0.h5"), HasSubstr("something else")));
+  EXPECT_EQ(run({"-o", "b.h5", "--set", start, "--fresh"}).exit_code, 0);
+
+  const Outcome diverged =
+      run({"-o", "c.h5", "--set", "sgd.learning_rate=1e9", "--set", "checkpoint.seconds=1e-9"});
+  ASSERT_EQ(diverged.exit_code, 0) << diverged.err;
+  EXPECT_THAT(diverged.out, HasSubstr("1 trajectories diverged"));
+  EXPECT_FALSE(fs::exists(folder / "c.h5.checkpoints/point0-run0.h5"));
+  const Outcome table = soret({"table", "c.h5"}, {.folder = folder.path()});
+  EXPECT_THAT(table.err, HasSubstr("all of its trajectories diverged"));
+}
+
+// Updates without a penalty leave the record of the last one that had it.
+TEST(Train, RecordsThePenaltyThatWasLastTaken) {
+  const TemporaryFolder folder;
+  folder.write("scan.cfg", kConfig);
+  const auto penalties = [&](const std::string& every) {
+    const Outcome outcome =
+        soret({"run", "scan.cfg", "-o", "out.h5", "--fresh", "--quiet", "--set", "sgd.optimizer=sgd", "--set",
+               "sgd.epochs=1", "--set", "penalty.kind=gradient_norm", "--set", "penalty.strength=1e-12",
+               "--set", "record.observables=penalty", "--set", "penalty.every=" + every},
+              {.folder = folder.path()});
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    return soret({"table", "out.h5", "--observable", "penalty", "--json"}, {.folder = folder.path()})
+        .json()["numbers"][0]["mean"]
+        .get<double>();
+  };
+  EXPECT_GT(penalties("1"), 0);   // of update 29
+  EXPECT_GT(penalties("28"), 0);  // of update 28
+}
+
 TEST(Train, BadInputIsAUsageError) {
+  EXPECT_THAT(rejection({"--set", "data.inputs=1000000", "--set", "data.training_samples=100000000"}),
+              AllOf(HasSubstr("data.inputs"), HasSubstr("GiB")));
   EXPECT_THAT(rejection({"--set", "sgd.batch_size=301"}), AllOf(HasSubstr("301"), HasSubstr("300")));
   EXPECT_THAT(rejection({"--set", "network.kind=convolutional", "--set", "network.padding=0"}),
               AllOf(HasSubstr("conv1"), HasSubstr("5 x 5"), HasSubstr("1 x 20 x 1")));

@@ -2,7 +2,9 @@
 #include <omp.h>
 
 #include <array>
+#include <limits>
 
+#include "soret/network/chunks.hpp"
 #include "soret/network/models.hpp"
 #include "tests/network/derivatives.hpp"
 
@@ -11,6 +13,23 @@ namespace soret::network {
 namespace {
 
 using testing::Situation;
+
+TEST(Chunks, OfAnySizeCoverAllSamples) {
+  constexpr int kMost = std::numeric_limits<int>::max();
+  for (const int n : {0, 1, 5, 64}) {
+    for (const int size : {1, 2, 5, 64, kMost - 1, kMost}) {
+      int seen = 0;
+      for_each_chunk(
+          n, size, [](const Chunk&) {},
+          [&](const Chunk& chunk) {
+            EXPECT_EQ(chunk.first, seen);
+            EXPECT_LE(chunk.count, size);
+            seen += chunk.count;
+          });
+      EXPECT_EQ(seen, n) << size;
+    }
+  }
+}
 
 /// Restores the number of threads.
 class Threads {

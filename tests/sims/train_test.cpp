@@ -10,6 +10,7 @@
 #include <string>
 
 #include "sims/checkpoint.hpp"
+#include "sims/stoppable.hpp"
 #include "sims/train/derived.hpp"
 #include "sims/train/run.hpp"
 #include "soret/base/error.hpp"
@@ -87,6 +88,28 @@ class Train : public ::testing::Test {
   std::string notes_;
   std::atomic<bool> never_ = false;
 };
+
+TEST(Stoppable, ThrowsOnceStopIsSet) {
+  std::atomic<bool> stop = false;
+  std::vector<double> out(2);
+  const measure::Differentiable f = stoppable({2, [](std::span<const double> x) { return x[0]; },
+                                               [](std::span<const double> x, std::span<double> slope) {
+                                                 slope[0] = 1;
+                                                 return x[1];
+                                               }},
+                                              stop);
+  const measure::SymmetricOperator a = stoppable(
+      {2, [](std::span<const double> v, std::span<double> product) { product[0] = 2 * v[0]; }}, stop);
+  const std::vector<double> x = {3, 4};
+  EXPECT_EQ(f.value(x), 3);
+  EXPECT_EQ(f.gradient(x, out), 4);
+  a.apply(x, out);
+  EXPECT_EQ(out[0], 6);
+  stop = true;
+  EXPECT_THROW(f.value(x), Stopped);
+  EXPECT_THROW(f.gradient(x, out), Stopped);
+  EXPECT_THROW(a.apply(x, out), Stopped);
+}
 
 const std::string kSmall = R"(
 [network]

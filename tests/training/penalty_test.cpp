@@ -397,7 +397,8 @@ TEST(BatchGradient, RefusesChunksThatCutMicroBatches) {
     return "none";
   };
   EXPECT_NE(message(10, 4).find("take chunks of 8 or 12"), std::string::npos) << message(10, 4);
-  EXPECT_NE(message(5, 12).find("take chunks of 4 or 12"), std::string::npos) << message(5, 12);
+  EXPECT_NE(message(5, 12).find("take chunks of 4 or 6"), std::string::npos) << message(5, 12);
+  EXPECT_NE(message(3, 8).find("take chunks of 2 or 4"), std::string::npos) << message(3, 8);
   EXPECT_EQ(message(4, 12), "none");
 }
 

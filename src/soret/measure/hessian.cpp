@@ -69,7 +69,7 @@ SymmetricOperator summed(const LossAt<T>& loss, const Take& take) {
             network::each_run(v.size(), 1, [&](std::size_t begin, std::size_t end) {
               for (std::size_t i = begin; i < end; ++i) direction[i] = static_cast<T>(v[i]);
             });
-            const int chunks = (loss.samples + loss.chunk - 1) / loss.chunk;
+            const int chunks = network::chunks_of(loss.samples, loss.chunk);
             const int together = std::min(chunks, omp_get_max_threads());
             if (workers.size() < static_cast<std::size_t>(together)) workers.resize(together);
             for (int done = 0; done < chunks; done += together) {
@@ -100,7 +100,7 @@ struct Keepable {
 template <class T>
 Keepable keepable(const network::Network<T>& network, int samples, int chunk) {
   const int size = std::min(chunk, samples);
-  return {static_cast<std::size_t>((samples + chunk - 1) / chunk),
+  return {static_cast<std::size_t>(network::chunks_of(samples, chunk)),
           static_cast<double>(network::Pass<T>(network, size).planned_bytes(true))};
 }
 

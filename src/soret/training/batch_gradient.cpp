@@ -45,11 +45,13 @@ void require_divisible(int chunk, int micro_batch) {
   if (chunk % micro_batch == 0 || micro_batch % chunk == 0) return;
   int below = std::min(chunk, micro_batch);
   while (micro_batch % below != 0) --below;
+  int above = std::min(chunk, micro_batch);
+  while (micro_batch % above != 0) ++above;
   const int whole = std::max(1, chunk / micro_batch) * micro_batch;
   throw ConfigError(fmt::format(
       "chunks of {} samples and micro-batches of {}: one must divide the other; take chunks of {} or {}",
       chunk, micro_batch, chunk > micro_batch ? whole : below,
-      chunk > micro_batch ? whole + micro_batch : micro_batch));
+      chunk > micro_batch ? whole + micro_batch : above));
 }
 
 template <class T>
