@@ -236,7 +236,7 @@ bool Quantity::is_chosen(std::size_t point, const Choices& chosen) const {
   for (const auto& [name, value] : chosen) {
     const auto* axis = axis_named(name);
     if (!axis) continue;
-    const auto matches = [&](std::size_t p) {
+    const auto matches = [&, &value = value](std::size_t p) {
       if (axis->is_text()) return axis->texts[p] == value;
       const auto number = parse_real(value);
       return number && equal(*number, axis->values[p]);
@@ -270,7 +270,7 @@ void Quantity::choose_places(const Choices& chosen) {
                                     fmt::join(known, ", "), did_you_mean(name, known)));
     }
     const auto number = parse_real(value);
-    std::erase_if(dimension->places, [&](std::size_t place) {
+    std::erase_if(dimension->places, [&, &value = value](std::size_t place) {
       return dimension->is_text() ? dimension->axis.categories[place] != value
                                   : !number || !equal(*number, dimension->axis.values[place]);
     });
