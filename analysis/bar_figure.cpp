@@ -95,6 +95,7 @@ class BarFigure {
       }
     if (log_y_) return {range.low / 2, range.high * 1.2};
     range.include(0);
+    if (range.low == 0 && range.high == 0) return {0, 1};
     Range padded = range.padded();
     if (range.low == 0) padded.low = 0;
     if (range.high == 0) padded.high = 0;

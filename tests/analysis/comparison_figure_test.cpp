@@ -128,6 +128,20 @@ TEST(ComparisonFigure, BarsStandSideBySide) {
                     HasSubstr("set xtics (\"linear\" 0, \"bump\" 1)"), HasSubstr("title \"predicted, ")));
 }
 
+// Flags that are all 0 have a panel, too.
+TEST(ComparisonFigure, BarsOfNothingButZeroHaveAnAxis) {
+  auto wanted = request("escape_time", "field");
+  wanted.chosen = {{"learning_rate", "0.1"}};
+  Comparison zeros = compare(walk_file(), wanted);
+  for (auto& panel : zeros.panels)
+    for (auto& series : panel.series) {
+      series.laws.clear();
+      series.mean.assign(series.mean.size(), 0);
+      series.error.assign(series.mean.size(), 0);
+    }
+  EXPECT_THAT(script_of(zeros), HasSubstr("set yrange [0:1]\n"));
+}
+
 TEST(ComparisonFigure, SmallNumbersLeaveTheirPowerToTheLabel) {
   auto escape = compare(walk_file(), request("escape_time"));
   for (auto& panel : escape.panels) {
