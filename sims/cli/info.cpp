@@ -120,8 +120,8 @@ void print_contents(const store::Dataset& file) {
   }
   fmt::print("\nattributes:\n");
   for (const auto& [name, value] : file.attributes)
-    if (name != "config") fmt::print("  {:<16}{}\n", name, attribute_text(value));
-  fmt::print("  {:<16}soret info FILE.h5 --config shows it\n", "config");
+    if (name != "config") fmt::print("  {:<15} {}\n", name, attribute_text(value));
+  fmt::print("  {:<15} soret info FILE.h5 --config shows it\n", "config");
 }
 
 json attributes_json(const store::Attributes& attributes) {

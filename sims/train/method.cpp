@@ -28,7 +28,14 @@ const std::vector<std::string> kNoises = words(training::kInjectedNoises);
 
 /// A mean of the norms over its trajectories, one per recorded step behind the first.
 std::vector<double> recorded_norms(const Method& m, std::vector<std::int64_t>& steps) {
-  const store::Dataset file = store::read(m.norm_file);
+  const store::Dataset file = [&] {
+    try {
+      return store::read(m.norm_file);
+    } catch (const InputError& error) {
+      throw InputError(
+          fmt::format("graft.file, the run whose norms external grafting takes: {}", error.what()));
+    }
+  }();
   const auto fail = [&](const std::string& why) {
     throw ConfigError(fmt::format("graft.file = {}: {}", m.norm_file, why));
   };
