@@ -386,13 +386,8 @@ Beginning beginning(const TrainProblem& problem, std::uint32_t trajectory) {
 
 Sources sources_of(const TrainProblem& problem) {
   Sources sources;
-  if (const std::string& start = problem.options.model.start; !start.empty()) {
-    const Beginning begin = beginning(problem, 0);
-    sources[start] = Digest()
-                         .add(std::span<const float>(begin.parameters))
-                         .add(std::span<const float>(begin.statistics))
-                         .text();
-  }
+  if (const std::string& start = problem.options.model.start; !start.empty())
+    sources[start] = weights_of(*problem.network, store::read_checkpoint(start), start).digest();
   if (const auto& norms = problem.options.recipe.grafting.norms; !norms.empty())
     sources[problem.options.method.norm_file] = Digest().add(std::span<const double>(norms)).text();
   return sources;
